@@ -1,0 +1,201 @@
+//! Password resets: a code, then the token that it is exchanged for.
+
+use chrono::{DateTime, Utc};
+use diesel::OptionalExtension;
+use diesel::sql_types::{Binary, Nullable, SmallInt, Timestamptz, Uuid as SqlUuid};
+use diesel_async::RunQueryDsl;
+use uuid::Uuid;
+
+use super::statement::statement;
+use super::{Connection, StoreError};
+use crate::model::code::CodeHash;
+use crate::model::id::{ResetId, UserId};
+
+/// A reset about to begin.
+#[derive(Debug)]
+pub struct NewReset {
+    /// Its identifier.
+    pub reset_id: ResetId,
+    /// Whose password it may set; nobody's when the address has no account.
+    pub user_id: Option<UserId>,
+    /// The keyed hash of its code.
+    pub code_hash: CodeHash,
+    /// When the code is no longer good.
+    pub code_expires_at: DateTime<Utc>,
+    /// When nothing of it is of use any more.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Why a reset's code cannot be tried.
+#[derive(Debug)]
+pub struct Standing {
+    /// Whether its code was exchanged, or the reset dropped.
+    pub consumed: bool,
+    /// When its code ends.
+    pub code_expires_at: DateTime<Utc>,
+    /// How often its code has been tried.
+    pub code_attempts: i16,
+}
+
+statement! {
+    Insert {
+        reset_id: Uuid => SqlUuid,
+        user_id: Option<Uuid> => Nullable<SqlUuid>,
+        code_hash: Vec<u8> => Binary,
+        code_expires_at: DateTime<Utc> => Timestamptz,
+        now: DateTime<Utc> => Timestamptz,
+        expires_at: DateTime<Utc> => Timestamptz,
+    } -> ()
+    "INSERT INTO password_resets (reset_id, user_id, code_hash, code_attempts, code_expires_at, created_at, expires_at)
+    VALUES ($1, $2, $3, 0, $4, $5, $6)"
+}
+
+statement! {
+    TakeAttempt {
+        reset_id: Uuid => SqlUuid,
+        attempts: i16 => SmallInt,
+        now: DateTime<Utc> => Timestamptz,
+    } -> (Nullable<SqlUuid>, Binary)
+    "UPDATE password_resets SET code_attempts = code_attempts + 1
+    WHERE reset_id = $1 AND code_attempts < $2 AND code_expires_at > $3 AND consumed_at IS NULL
+        AND token_hash IS NULL
+    RETURNING user_id, code_hash"
+}
+
+statement! {
+    FindStanding { reset_id: Uuid => SqlUuid }
+        -> (Nullable<Timestamptz>, Nullable<Timestamptz>, Timestamptz, SmallInt)
+    "SELECT consumed_at, token_expires_at, code_expires_at, code_attempts FROM password_resets WHERE reset_id = $1"
+}
+
+statement! {
+    SetToken {
+        reset_id: Uuid => SqlUuid,
+        token_hash: Vec<u8> => Binary,
+        token_expires_at: DateTime<Utc> => Timestamptz,
+    } -> ()
+    "UPDATE password_resets SET token_hash = $2, token_expires_at = $3, expires_at = greatest(expires_at, $3)
+    WHERE reset_id = $1"
+}
+
+statement! {
+    FindByToken { token_hash: Vec<u8> => Binary, now: DateTime<Utc> => Timestamptz } -> (SqlUuid)
+    "SELECT user_id FROM password_resets
+    WHERE token_hash = $1 AND token_expires_at > $2 AND consumed_at IS NULL AND user_id IS NOT NULL"
+}
+
+statement! {
+    TakeToken { token_hash: Vec<u8> => Binary, now: DateTime<Utc> => Timestamptz } -> (SqlUuid)
+    "UPDATE password_resets SET consumed_at = $2
+    WHERE token_hash = $1 AND token_expires_at > $2 AND consumed_at IS NULL AND user_id IS NOT NULL
+    RETURNING user_id"
+}
+
+statement! {
+    ConsumeAllOf { user_id: Uuid => SqlUuid, now: DateTime<Utc> => Timestamptz } -> ()
+    "UPDATE password_resets SET consumed_at = $2 WHERE user_id = $1 AND consumed_at IS NULL"
+}
+
+/// Begins a reset.
+///
+/// # Errors
+/// When the database fails.
+pub async fn insert(conn: &mut Connection, new: &NewReset, now: DateTime<Utc>) -> Result<(), StoreError> {
+    let statement = Insert {
+        reset_id: new.reset_id.uuid(),
+        user_id: new.user_id.map(UserId::uuid),
+        code_hash: new.code_hash.as_bytes().to_vec(),
+        code_expires_at: new.code_expires_at,
+        now,
+        expires_at: new.expires_at,
+    };
+    statement.execute(conn).await?;
+    Ok(())
+}
+
+/// Counts one attempt at a code and gives the hash to compare it with, in one statement; `None` when there is nothing left
+/// to try.
+///
+/// # Errors
+/// When the database fails.
+pub async fn take_attempt(
+    conn: &mut Connection,
+    reset_id: ResetId,
+    attempts: u16,
+    now: DateTime<Utc>,
+) -> Result<Option<(Option<UserId>, CodeHash)>, StoreError> {
+    let statement =
+        TakeAttempt { reset_id: reset_id.uuid(), attempts: i16::try_from(attempts).unwrap_or(i16::MAX), now };
+    let row: Option<(Option<Uuid>, Vec<u8>)> = statement.get_result(conn).await.optional()?;
+    let Some((user_id, code_hash)) = row else { return Ok(None) };
+    let hash = CodeHash::try_from(code_hash.as_slice())
+        .map_err(|_| StoreError::Corrupt { column: "password_resets.code_hash" })?;
+    Ok(Some((user_id.map(Into::into), hash)))
+}
+
+/// How a reset stands; `None` when there is no such reset.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_standing(conn: &mut Connection, reset_id: ResetId) -> Result<Option<Standing>, StoreError> {
+    let statement = FindStanding { reset_id: reset_id.uuid() };
+    let row: Option<(Option<DateTime<Utc>>, Option<DateTime<Utc>>, DateTime<Utc>, i16)> =
+        statement.get_result(conn).await.optional()?;
+    Ok(row.map(|(consumed_at, token_expires_at, code_expires_at, code_attempts)| Standing {
+        consumed: consumed_at.is_some() || token_expires_at.is_some(),
+        code_expires_at,
+        code_attempts,
+    }))
+}
+
+/// Exchanges the code of a reset for a token, of which only the hash is kept.
+///
+/// # Errors
+/// When the database fails.
+pub async fn update_token(
+    conn: &mut Connection,
+    reset_id: ResetId,
+    token_hash: &[u8],
+    expires_at: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let statement =
+        SetToken { reset_id: reset_id.uuid(), token_hash: token_hash.to_vec(), token_expires_at: expires_at };
+    statement.execute(conn).await?;
+    Ok(())
+}
+
+/// Whose password a token may set, without using it up.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_by_token(
+    conn: &mut Connection,
+    token_hash: &[u8],
+    now: DateTime<Utc>,
+) -> Result<Option<UserId>, StoreError> {
+    let row: Option<(Uuid,)> =
+        FindByToken { token_hash: token_hash.to_vec(), now }.get_result(conn).await.optional()?;
+    Ok(row.map(|(user_id,)| user_id.into()))
+}
+
+/// Uses a token up; only one caller ever gets its user.
+///
+/// # Errors
+/// When the database fails.
+pub async fn take_token(
+    conn: &mut Connection,
+    token_hash: &[u8],
+    now: DateTime<Utc>,
+) -> Result<Option<UserId>, StoreError> {
+    let row: Option<(Uuid,)> = TakeToken { token_hash: token_hash.to_vec(), now }.get_result(conn).await.optional()?;
+    Ok(row.map(|(user_id,)| user_id.into()))
+}
+
+/// Drops every reset of a user that is under way.
+///
+/// # Errors
+/// When the database fails.
+pub async fn consume_all_of(conn: &mut Connection, user_id: UserId, now: DateTime<Utc>) -> Result<(), StoreError> {
+    ConsumeAllOf { user_id: user_id.uuid(), now }.execute(conn).await?;
+    Ok(())
+}

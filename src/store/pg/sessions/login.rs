@@ -1,0 +1,143 @@
+//! Writing a login: the new session, the device limit, what that ends, and the notice, in one statement.
+
+use std::net::IpAddr;
+
+use chrono::{DateTime, Utc};
+use diesel::sql_types::{BigInt, Binary, Bool, Inet, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::RunQueryDsl;
+use ipnet::IpNet;
+use uuid::Uuid;
+
+use super::{Connection, SessionColumns, SessionRow, StoreError, inet, session, session_columns, statement};
+use crate::model::password::PasswordHash;
+use crate::model::session::{EndReason, Session};
+use crate::store::pg::mail_outbox::OutboxMail;
+
+/// A login whose password has been found right.
+#[derive(Debug)]
+pub struct NewLogin {
+    /// The session to be.
+    pub session: Session,
+    /// The user's revision when the password was looked at.
+    pub revision: i64,
+    /// The password hashed anew, when its parameters were not the current ones.
+    pub rehash: Option<PasswordHash>,
+    /// When the session ends however much it is used.
+    pub absolute_expires_at: DateTime<Utc>,
+    /// How many devices the user may have.
+    pub max_devices: u32,
+    /// When the access tokens of a session that this ends have expired.
+    pub revocation_expires_at: DateTime<Utc>,
+    /// The notice to the owner, sent when the device is new to the account.
+    pub notice: OutboxMail,
+}
+
+/// What became of a login.
+#[derive(Debug)]
+pub enum LoginOutcome {
+    /// It is written.
+    LoggedIn {
+        /// Sessions that made room for it.
+        evicted: Vec<Session>,
+        /// An earlier session of the same device.
+        replaced: Vec<Session>,
+        /// Whether the notice was put into the outbox.
+        noticed: bool,
+    },
+    /// The user's row is not what it was when the password was looked at: nothing was written.
+    Outdated,
+}
+
+statement! {
+    InsertLogin {
+        session_id: Uuid => SqlUuid,
+        user_id: Uuid => SqlUuid,
+        revision: i64 => BigInt,
+        device_id: String => Text,
+        device_name: String => Text,
+        ip_address: IpNet => Inet,
+        user_agent: String => Text,
+        now: DateTime<Utc> => Timestamptz,
+        expires_at: DateTime<Utc> => Timestamptz,
+        absolute_expires_at: DateTime<Utc> => Timestamptz,
+        max_devices: i64 => BigInt,
+        rehash: Option<String> => Nullable<Text>,
+        revocation_expires_at: DateTime<Utc> => Timestamptz,
+        mail_id: Uuid => SqlUuid,
+        mail_kind: String => Text,
+        mail_payload: Vec<u8> => Binary,
+    } -> (Bool, Nullable<Text>, Nullable<SessionColumns>)
+    // A concurrent login of the same user waits here for the other's commit, then finds another revision and writes
+    // nothing. One that does match has seen every earlier login in its snapshot, so the limit cannot be raced.
+    "WITH logged_in AS (
+        UPDATE users SET last_login_at = $8, revision = revision + 1, password_hash = coalesce($12, password_hash)
+        WHERE user_id = $2 AND revision = $3 AND state = 'ACTIVE'
+        RETURNING user_id
+    ), other AS (
+        SELECT session_id, row_number() OVER (ORDER BY last_used_at DESC, session_id DESC) AS place
+        FROM sessions WHERE user_id = $2 AND device_id <> $4 AND ended_at IS NULL AND expires_at > $8
+    ), ended AS (
+        UPDATE sessions s
+        SET ended_at = $8, end_reason = CASE WHEN s.device_id = $4 THEN 'REPLACED' ELSE 'EVICTED' END
+        FROM logged_in l
+        WHERE s.user_id = l.user_id AND s.ended_at IS NULL
+            AND (s.device_id = $4 OR s.session_id IN (SELECT session_id FROM other WHERE place >= $11))
+        RETURNING s.end_reason, ", session_columns!(), "
+    ), revoked AS (
+        INSERT INTO revocations (session_id, created_at, expires_at) SELECT session_id, $8, $13 FROM ended
+    ), created AS (
+        INSERT INTO sessions (session_id, user_id, device_id, device_name, ip_address, user_agent, generation,
+            created_at, last_used_at, rotated_at, expires_at, absolute_expires_at)
+        -- Counting them makes the device's earlier session end before this one begins.
+        SELECT $1, l.user_id, $4, $5, $6, $7, 1, $8, $8, $8, $9, $10 FROM logged_in l, (SELECT count(*) FROM ended) e
+    ), known AS (
+        SELECT device_id FROM user_devices WHERE user_id = $2 AND device_id = $4
+    ), device AS (
+        INSERT INTO user_devices (user_id, device_id, first_used_at, last_used_at)
+        SELECT user_id, $4, $8, $8 FROM logged_in
+        ON CONFLICT ON CONSTRAINT user_devices_pkey DO UPDATE SET last_used_at = $8
+    ), noticed AS (
+        INSERT INTO mail_outbox (mail_id, kind, payload, attempts, due_at, created_at)
+        SELECT $14, $15, $16, 0, $8, $8 FROM logged_in WHERE NOT EXISTS (SELECT FROM known)
+        RETURNING mail_id
+    )
+    SELECT EXISTS (SELECT FROM noticed), s.end_reason, ", session_columns!(), "
+    FROM logged_in LEFT JOIN ended s ON true"
+}
+
+/// Writes a login. The least recently used sessions beyond the device limit end, as does an earlier one of the device.
+///
+/// # Errors
+/// When the database fails.
+pub async fn insert_login(conn: &mut Connection, login: NewLogin) -> Result<LoginOutcome, StoreError> {
+    let NewLogin { session: new, notice, .. } = login;
+    let address: IpAddr = new.ip_address;
+    let statement = InsertLogin {
+        session_id: new.session_id.uuid(),
+        user_id: new.user_id.uuid(),
+        revision: login.revision,
+        device_id: new.device_id.as_str().to_owned(),
+        device_name: new.device_name.as_str().to_owned(),
+        ip_address: inet(address),
+        user_agent: new.user_agent,
+        now: new.created_at,
+        expires_at: new.expires_at,
+        absolute_expires_at: login.absolute_expires_at,
+        max_devices: i64::from(login.max_devices),
+        rehash: login.rehash.map(|hash| hash.as_str().to_owned()),
+        revocation_expires_at: login.revocation_expires_at,
+        mail_id: notice.mail_id.uuid(),
+        mail_kind: notice.kind,
+        mail_payload: notice.payload,
+    };
+    let rows: Vec<(bool, Option<String>, Option<SessionRow>)> = statement.load(conn).await?;
+    let Some((noticed, ..)) = rows.as_slice().first() else { return Ok(LoginOutcome::Outdated) };
+    let noticed = *noticed;
+    let (mut evicted, mut replaced) = (Vec::new(), Vec::new());
+    for (_, reason, ended) in rows {
+        let Some(ended) = ended else { continue };
+        let replaces = reason.as_deref() == Some(EndReason::Replaced.as_str());
+        if replaces { &mut replaced } else { &mut evicted }.push(session(ended)?);
+    }
+    Ok(LoginOutcome::LoggedIn { evicted, replaced, noticed })
+}

@@ -1,0 +1,132 @@
+//! Rotating a refresh token: one statement when all is well, one more to find out why not.
+
+use std::net::IpAddr;
+
+use chrono::{DateTime, Utc};
+use diesel::OptionalExtension;
+use diesel::sql_types::{Array, BigInt, Inet, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::RunQueryDsl;
+use ipnet::IpNet;
+use uuid::Uuid;
+
+use super::{Connection, SessionColumns, SessionRow, StoreError, inet, session, session_columns, statement};
+use crate::model::device::DeviceId;
+use crate::model::id::SessionId;
+use crate::model::session::Session;
+use crate::model::user::UserState;
+use crate::store::pg::users::stored_state;
+
+/// A refresh token presented by a device.
+#[derive(Debug)]
+pub struct Rotation {
+    /// The session that it names.
+    pub session_id: SessionId,
+    /// The generation that it names.
+    pub generation: i64,
+    /// Who presents it.
+    pub device_id: DeviceId,
+    /// From where.
+    pub ip_address: IpAddr,
+    /// With which user agent.
+    pub user_agent: String,
+    /// When the session ends from now on unless it is used, or reaches its absolute end, before.
+    pub idle_expires_at: DateTime<Utc>,
+}
+
+/// A session and what its next tokens are made of.
+#[derive(Debug)]
+pub struct Rotated {
+    /// The session.
+    pub session: Session,
+    /// The generation of its current refresh token.
+    pub generation: i64,
+    /// The user's roles.
+    pub roles: Vec<String>,
+}
+
+/// Everything that decides about a refresh token.
+#[derive(Debug)]
+pub struct SessionStanding {
+    /// The session, its current generation and its user's roles.
+    pub current: Rotated,
+    /// When the current generation replaced the one before.
+    pub rotated_at: DateTime<Utc>,
+    /// When the session ended, if it did.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// Whether its user may log in.
+    pub user_state: UserState,
+}
+
+macro_rules! roles_of_session {
+    () => {
+        "ARRAY(SELECT r.role FROM user_roles r WHERE r.user_id = s.user_id ORDER BY r.role)"
+    };
+}
+
+statement! {
+    Rotate {
+        session_id: Uuid => SqlUuid,
+        generation: i64 => BigInt,
+        device_id: String => Text,
+        now: DateTime<Utc> => Timestamptz,
+        idle_expires_at: DateTime<Utc> => Timestamptz,
+        ip_address: IpNet => Inet,
+        user_agent: String => Text,
+    } -> (SessionColumns, BigInt, Array<Text>)
+    "UPDATE sessions s
+    SET generation = s.generation + 1, rotated_at = $4, last_used_at = $4,
+        expires_at = least($5, s.absolute_expires_at), ip_address = $6, user_agent = $7
+    FROM users u
+    WHERE s.session_id = $1 AND s.generation = $2 AND s.device_id = $3 AND s.ended_at IS NULL AND s.expires_at > $4
+        AND u.user_id = s.user_id AND u.state = 'ACTIVE'
+    RETURNING ", session_columns!(), ", s.generation, ", roles_of_session!()
+}
+
+statement! {
+    FindStanding { session_id: Uuid => SqlUuid }
+        -> (SessionColumns, BigInt, Array<Text>, Timestamptz, Nullable<Timestamptz>, Text)
+    "SELECT ", session_columns!(), ", s.generation, ", roles_of_session!(), ", s.rotated_at, s.ended_at, u.state
+    FROM sessions s JOIN users u ON u.user_id = s.user_id WHERE s.session_id = $1"
+}
+
+/// Moves a session to its next generation; `None`, and nothing changed, unless the token is the current one, its device
+/// the right one, and session and user live.
+///
+/// # Errors
+/// When the database fails.
+pub async fn rotate(
+    conn: &mut Connection,
+    rotation: &Rotation,
+    now: DateTime<Utc>,
+) -> Result<Option<Rotated>, StoreError> {
+    let statement = Rotate {
+        session_id: rotation.session_id.uuid(),
+        generation: rotation.generation,
+        device_id: rotation.device_id.as_str().to_owned(),
+        now,
+        idle_expires_at: rotation.idle_expires_at,
+        ip_address: inet(rotation.ip_address),
+        user_agent: rotation.user_agent.clone(),
+    };
+    let row: Option<(SessionRow, i64, Vec<String>)> = statement.get_result(conn).await.optional()?;
+    row.map(|(row, generation, roles)| Ok(Rotated { session: session(row)?, generation, roles })).transpose()
+}
+
+/// How a session stands, live or not; `None` when there is no such session.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_standing(
+    conn: &mut Connection,
+    session_id: SessionId,
+) -> Result<Option<SessionStanding>, StoreError> {
+    type Row = (SessionRow, i64, Vec<String>, DateTime<Utc>, Option<DateTime<Utc>>, String);
+    let row: Option<Row> = FindStanding { session_id: session_id.uuid() }.get_result(conn).await.optional()?;
+    let Some((row, generation, roles, rotated_at, ended_at, state)) = row else { return Ok(None) };
+    Ok(Some(SessionStanding {
+        current: Rotated { session: session(row)?, generation, roles },
+        rotated_at,
+        ended_at,
+        user_state: stored_state(&state)?,
+    }))
+}

@@ -1,0 +1,60 @@
+//! Transactions for flows: begun, worked in, and ended by the outcome of the work.
+
+use std::ops::{Deref, DerefMut};
+
+use diesel_async::{AnsiTransactionManager, TransactionManager};
+
+use super::{Connection, Loan, Pool, StoreError};
+
+/// A connection inside a transaction. Dropped before its end, say because the caller went away, it is thrown away with
+/// everything done in it.
+#[must_use = "a transaction that is not ended is rolled back, and its connection with it"]
+pub struct Transaction<'a>(Loan<'a>);
+
+impl Pool {
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn begin(&self) -> Result<Transaction<'_>, StoreError> {
+        let mut loan = self.get().await?;
+        AnsiTransactionManager::begin_transaction(&mut *loan).await?;
+        Ok(Transaction(loan))
+    }
+}
+
+impl Transaction<'_> {
+    /// Commits what succeeded and rolls back what did not.
+    ///
+    /// # Errors
+    /// Those of the outcome, and [`StoreError`] when the commit fails.
+    pub async fn end<T, E: From<StoreError>>(mut self, outcome: Result<T, E>) -> Result<T, E> {
+        match outcome {
+            Ok(value) => {
+                AnsiTransactionManager::commit_transaction(&mut *self.0).await.map_err(StoreError::from)?;
+                Ok(value)
+            }
+            Err(error) => {
+                // The first error is the one to tell; a connection that cannot roll back is thrown away.
+                if let Err(rollback) = AnsiTransactionManager::rollback_transaction(&mut *self.0).await {
+                    tracing::debug!(error = %rollback, "a transaction could not be rolled back");
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Deref for Transaction<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.0
+    }
+}
+
+impl DerefMut for Transaction<'_> {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.0
+    }
+}

@@ -1,0 +1,328 @@
+//! Users and the roles that they have.
+
+use chrono::{DateTime, Utc};
+use diesel::OptionalExtension;
+use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::RunQueryDsl;
+use uuid::Uuid;
+
+use super::statement::statement;
+use super::{Connection, StoreError};
+use crate::model::display_name::DisplayName;
+use crate::model::email::Email;
+use crate::model::id::UserId;
+use crate::model::locale::Locale;
+use crate::model::password::PasswordHash;
+use crate::model::user::{NORMAL_USER, User, UserState};
+
+/// A user with what only its own log-in may look at.
+#[derive(Debug)]
+pub struct Credentials {
+    /// The user.
+    pub user: User,
+    /// Its password, unless it has none yet.
+    pub password_hash: Option<PasswordHash>,
+    /// The revision of the row that was read.
+    pub revision: i64,
+}
+
+/// A user about to be created.
+#[derive(Debug)]
+pub struct NewUser {
+    /// Its identifier.
+    pub user_id: UserId,
+    /// Its proved address.
+    pub email: Email,
+    /// What it is called.
+    pub display_name: DisplayName,
+    /// The language of its mail.
+    pub locale: Option<Locale>,
+    /// Its password.
+    pub password_hash: PasswordHash,
+    /// Its roles.
+    pub roles: Vec<String>,
+}
+
+macro_rules! user_columns {
+    () => {
+        "u.user_id, u.email, u.display_name, u.locale, u.state, \
+         ARRAY(SELECT r.role FROM user_roles r WHERE r.user_id = u.user_id ORDER BY r.role), \
+         u.created_at, u.updated_at, u.verified_at, u.last_login_at"
+    };
+}
+
+type UserColumns = (
+    SqlUuid,
+    Text,
+    Text,
+    Nullable<Text>,
+    Text,
+    Array<Text>,
+    Timestamptz,
+    Timestamptz,
+    Timestamptz,
+    Nullable<Timestamptz>,
+);
+
+type UserRow = (
+    Uuid,
+    String,
+    String,
+    Option<String>,
+    String,
+    Vec<String>,
+    DateTime<Utc>,
+    DateTime<Utc>,
+    DateTime<Utc>,
+    Option<DateTime<Utc>>,
+);
+
+fn user(row: UserRow) -> Result<User, StoreError> {
+    let (user_id, email, display_name, locale, state, roles, created_at, updated_at, verified_at, last_login_at) = row;
+    Ok(User {
+        user_id: user_id.into(),
+        email: stored_email(&email)?,
+        display_name: stored_display_name(&display_name)?,
+        locale: stored_locale(locale.as_deref()),
+        state: stored_state(&state)?,
+        roles,
+        created_at,
+        updated_at,
+        verified_at,
+        last_login_at,
+    })
+}
+
+pub(super) fn stored_email(text: &str) -> Result<Email, StoreError> {
+    Email::parse(text).map_err(|_| StoreError::Corrupt { column: "email" })
+}
+
+pub(super) fn stored_display_name(text: &str) -> Result<DisplayName, StoreError> {
+    DisplayName::parse(text).map_err(|_| StoreError::Corrupt { column: "display_name" })
+}
+
+/// A language that is no longer understood is none at all.
+pub(super) fn stored_locale(text: Option<&str>) -> Option<Locale> {
+    text.and_then(|text| Locale::parse(text).ok())
+}
+
+pub(super) fn stored_state(text: &str) -> Result<UserState, StoreError> {
+    match text {
+        "ACTIVE" => Ok(UserState::Active),
+        "SUSPENDED" => Ok(UserState::Suspended),
+        _ => Err(StoreError::Corrupt { column: "users.state" }),
+    }
+}
+
+statement! {
+    FindByEmail { email: String => Text } -> (UserColumns, Nullable<Text>, BigInt)
+    "SELECT ", user_columns!(), ", u.password_hash, u.revision FROM users u WHERE u.email = $1"
+}
+
+statement! {
+    Lock { user_id: Uuid => SqlUuid } -> (UserColumns, Nullable<Text>, BigInt)
+    "SELECT ", user_columns!(), ", u.password_hash, u.revision FROM users u WHERE u.user_id = $1 FOR UPDATE"
+}
+
+statement! {
+    FindCredentials { user_id: Uuid => SqlUuid } -> (UserColumns, Nullable<Text>, BigInt)
+    "SELECT ", user_columns!(), ", u.password_hash, u.revision FROM users u WHERE u.user_id = $1"
+}
+
+statement! {
+    Insert {
+        user_id: Uuid => SqlUuid,
+        email: String => Text,
+        password_hash: String => Text,
+        display_name: String => Text,
+        locale: Option<String> => Nullable<Text>,
+        now: DateTime<Utc> => Timestamptz,
+        roles: Vec<String> => Array<Text>,
+    } -> (Bool)
+    "WITH created AS (
+        INSERT INTO users (user_id, email, password_hash, display_name, locale, state, revision,
+            created_at, updated_at, verified_at)
+        VALUES ($1, $2, $3, $4, $5, 'ACTIVE', 1, $6, $6, $6)
+        ON CONFLICT ON CONSTRAINT users_email_key DO NOTHING
+        RETURNING user_id
+    ), given AS (
+        INSERT INTO user_roles (user_id, role) SELECT user_id, unnest($7) FROM created
+    )
+    SELECT true FROM created"
+}
+
+statement! {
+    UpdateProfile {
+        user_id: Uuid => SqlUuid,
+        display_name: Option<String> => Nullable<Text>,
+        set_locale: bool => Bool,
+        locale: Option<String> => Nullable<Text>,
+        now: DateTime<Utc> => Timestamptz,
+    } -> (UserColumns)
+    "UPDATE users u
+    SET display_name = coalesce($2, u.display_name), locale = CASE WHEN $3 THEN $4 ELSE u.locale END,
+        updated_at = $5, revision = u.revision + 1
+    WHERE u.user_id = $1
+    RETURNING ", user_columns!()
+}
+
+statement! {
+    UpdatePassword {
+        user_id: Uuid => SqlUuid,
+        password_hash: String => Text,
+        now: DateTime<Utc> => Timestamptz,
+        replaces: Option<String> => Nullable<Text>,
+    } -> (UserColumns)
+    "UPDATE users u SET password_hash = $2, updated_at = $3, revision = u.revision + 1
+    WHERE u.user_id = $1 AND ($4 IS NULL OR u.password_hash = $4)
+    RETURNING ", user_columns!()
+}
+
+statement! {
+    GiveRole { user_id: Uuid => SqlUuid, role: String => Text, now: DateTime<Utc> => Timestamptz } -> (Bool)
+    "WITH given AS (INSERT INTO user_roles (user_id, role) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING user_id)
+    UPDATE users u SET updated_at = $3, revision = u.revision + 1 FROM given WHERE u.user_id = given.user_id
+    RETURNING true"
+}
+
+statement! {
+    Delete { user_id: Uuid => SqlUuid } -> (Bool)
+    "DELETE FROM users WHERE user_id = $1 RETURNING true"
+}
+
+statement! {
+    LockHolders { role: String => Text } -> (SqlUuid)
+    "SELECT user_id FROM user_roles WHERE role = $1 ORDER BY user_id FOR UPDATE"
+}
+
+type CredentialsRow = (UserRow, Option<String>, i64);
+
+fn credentials((row, password_hash, revision): CredentialsRow) -> Result<Credentials, StoreError> {
+    Ok(Credentials { user: user(row)?, password_hash: password_hash.map(PasswordHash::from), revision })
+}
+
+/// The user of this address, with its credentials.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_by_email(conn: &mut Connection, email: &Email) -> Result<Option<Credentials>, StoreError> {
+    let statement = FindByEmail { email: email.as_str().to_owned() };
+    statement.get_result::<CredentialsRow>(conn).await.optional()?.map(credentials).transpose()
+}
+
+/// The user with this identifier, with its credentials.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find(conn: &mut Connection, user_id: UserId) -> Result<Option<Credentials>, StoreError> {
+    let statement = FindCredentials { user_id: user_id.uuid() };
+    statement.get_result::<CredentialsRow>(conn).await.optional()?.map(credentials).transpose()
+}
+
+/// The user with this identifier and its credentials, locked until the transaction ends.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lock(conn: &mut Connection, user_id: UserId) -> Result<Option<Credentials>, StoreError> {
+    let statement = Lock { user_id: user_id.uuid() };
+    statement.get_result::<CredentialsRow>(conn).await.optional()?.map(credentials).transpose()
+}
+
+/// Creates a user with the role that every user has, and those given; `false` when its address is taken.
+///
+/// # Errors
+/// When the database fails.
+pub async fn insert(conn: &mut Connection, new: &NewUser, now: DateTime<Utc>) -> Result<bool, StoreError> {
+    let mut roles = vec![NORMAL_USER.to_owned()];
+    roles.extend(new.roles.iter().filter(|role| *role != NORMAL_USER).cloned());
+    let statement = Insert {
+        user_id: new.user_id.uuid(),
+        email: new.email.as_str().to_owned(),
+        password_hash: new.password_hash.as_str().to_owned(),
+        display_name: new.display_name.as_str().to_owned(),
+        locale: new.locale.as_ref().map(ToString::to_string),
+        now,
+        roles,
+    };
+    Ok(statement.get_result::<(bool,)>(conn).await.optional()?.is_some())
+}
+
+/// What of a profile is to change; what is `None` stays.
+#[derive(Debug, Default)]
+pub struct ProfileChange {
+    /// The new name.
+    pub display_name: Option<DisplayName>,
+    /// The new language, or none.
+    pub locale: Option<Option<Locale>>,
+}
+
+/// Changes a profile; `None` when there is no such user.
+///
+/// # Errors
+/// When the database fails.
+pub async fn update_profile(
+    conn: &mut Connection,
+    user_id: UserId,
+    change: &ProfileChange,
+    now: DateTime<Utc>,
+) -> Result<Option<User>, StoreError> {
+    let statement = UpdateProfile {
+        user_id: user_id.uuid(),
+        display_name: change.display_name.as_ref().map(|name| name.as_str().to_owned()),
+        set_locale: change.locale.is_some(),
+        locale: change.locale.clone().flatten().map(|locale| locale.to_string()),
+        now,
+    };
+    statement.get_result::<(UserRow,)>(conn).await.optional()?.map(|(row,)| user(row)).transpose()
+}
+
+/// Sets a password; `None` when there is no such user, or its password is no longer the one that this `replaces`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn update_password(
+    conn: &mut Connection,
+    user_id: UserId,
+    password_hash: &PasswordHash,
+    replaces: Option<&PasswordHash>,
+    now: DateTime<Utc>,
+) -> Result<Option<User>, StoreError> {
+    let statement = UpdatePassword {
+        user_id: user_id.uuid(),
+        password_hash: password_hash.as_str().to_owned(),
+        now,
+        replaces: replaces.map(|hash| hash.as_str().to_owned()),
+    };
+    statement.get_result::<(UserRow,)>(conn).await.optional()?.map(|(row,)| user(row)).transpose()
+}
+
+/// Gives a user a role; `false` when it has it already.
+///
+/// # Errors
+/// When the database fails, or knows no such role.
+pub async fn give_role(
+    conn: &mut Connection,
+    user_id: UserId,
+    role: &str,
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let statement = GiveRole { user_id: user_id.uuid(), role: role.to_owned(), now };
+    Ok(statement.get_result::<(bool,)>(conn).await.optional()?.is_some())
+}
+
+/// Locks the rows that say who has this role, until the transaction ends, and tells who.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lock_holders(conn: &mut Connection, role: &str) -> Result<Vec<UserId>, StoreError> {
+    let rows: Vec<(Uuid,)> = LockHolders { role: role.to_owned() }.load(conn).await?;
+    Ok(rows.into_iter().map(|(user_id,)| user_id.into()).collect())
+}
+
+/// Deletes a user and everything of theirs; `false` when there is no such user.
+///
+/// # Errors
+/// When the database fails.
+pub async fn delete(conn: &mut Connection, user_id: UserId) -> Result<bool, StoreError> {
+    Ok(Delete { user_id: user_id.uuid() }.get_result::<(bool,)>(conn).await.optional()?.is_some())
+}
