@@ -1,0 +1,48 @@
+//! `[codes]`: mailed codes, and what they are exchanged for.
+
+use std::num::NonZeroU16;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::duration::{self, days};
+use super::problems::Problems;
+
+/// Mailed codes, and what they are exchanged for.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Codes {
+    /// How long a code is valid.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub ttl: Duration,
+    /// How many guesses a code allows.
+    pub attempts: NonZeroU16,
+    /// How long to wait before a code may be sent again.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub resend_after: Duration,
+    /// How many codes one address is sent in `per_address_window`.
+    pub per_address: NonZeroU16,
+    /// The window of `per_address`.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub per_address_window: Duration,
+    /// How long the token lives that a reset code is exchanged for.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub reset_token_ttl: Duration,
+    /// How long a registration waits for its proof.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub registration_ttl: Duration,
+}
+
+impl Codes {
+    pub(super) fn check(&self, problems: &mut Problems) {
+        let (second, hour) = (Duration::from_secs(1), Duration::from_hours(1));
+        problems.span("codes.ttl", self.ttl, second..=hour);
+        problems.number("codes.attempts", self.attempts.get(), 1..=10);
+        problems.span("codes.resend_after", self.resend_after, Duration::ZERO..=hour);
+        problems.number("codes.per_address", self.per_address.get(), 1..=1000);
+        problems.span("codes.per_address_window", self.per_address_window, second..=days(7));
+        problems.span("codes.reset_token_ttl", self.reset_token_ttl, second..=hour);
+        problems.span("codes.registration_ttl", self.registration_ttl, second..=days(30));
+        problems.require(self.ttl <= self.registration_ttl, "codes.registration_ttl", "must be at least codes.ttl");
+    }
+}

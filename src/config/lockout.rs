@@ -1,0 +1,116 @@
+//! `[lockout]`: limits on failures. How they are kept is for `policy` and `store`.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::duration::{self, days};
+use super::problems::Problems;
+
+/// Limits on failures.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lockout {
+    /// Whether failures are counted at all.
+    pub enabled: bool,
+    /// The rule of each operation.
+    pub operations: LockoutOperations,
+    /// The rule for one account, whoever fails to log in to it.
+    pub account: AccountLockout,
+}
+
+/// The rule of each operation.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockoutOperations {
+    /// Of `Register`.
+    pub register: LockoutRule,
+    /// Of `ResendVerificationCode`.
+    pub resend_code: LockoutRule,
+    /// Of `VerifyEmail`.
+    pub verify_email: LockoutRule,
+    /// Of `Login`.
+    pub login: LockoutRule,
+    /// Of `RefreshTokens`.
+    pub refresh: LockoutRule,
+    /// Of `RequestPasswordReset`.
+    pub request_password_reset: LockoutRule,
+    /// Of `VerifyPasswordResetCode`.
+    pub verify_password_reset: LockoutRule,
+    /// Of `ResetPassword`.
+    pub reset_password: LockoutRule,
+}
+
+/// How many failures lock a device or an address out, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockoutRule {
+    /// The window in which failures are counted.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub window: Duration,
+    /// The failures that lock a device out.
+    pub device_failures: NonZeroU32,
+    /// How long a device is locked out.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub device_lock: Duration,
+    /// The failures that lock an IP address, or an IPv6 /64, out.
+    pub ip_failures: NonZeroU32,
+    /// How long an address is locked out.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub ip_lock: Duration,
+}
+
+/// How many failed logins lock an account, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountLockout {
+    /// The failures that lock it.
+    pub failures: NonZeroU32,
+    /// The window in which they are counted.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub window: Duration,
+    /// How long the first lock lasts; each further one lasts twice as long.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub lock: Duration,
+    /// The longest that a lock gets.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub max_lock: Duration,
+}
+
+const WINDOWS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=days(1);
+const LOCKS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=days(30);
+
+impl Lockout {
+    pub(super) fn check(&self, problems: &mut Problems) {
+        for (name, rule) in self.operations.named() {
+            let key = format!("lockout.operations.{name}");
+            problems.span(&format!("{key}.window"), rule.window, WINDOWS);
+            problems.number(&format!("{key}.device_failures"), rule.device_failures.get(), 1..=1_000_000);
+            problems.span(&format!("{key}.device_lock"), rule.device_lock, LOCKS);
+            problems.number(&format!("{key}.ip_failures"), rule.ip_failures.get(), 1..=1_000_000);
+            problems.span(&format!("{key}.ip_lock"), rule.ip_lock, LOCKS);
+        }
+        let AccountLockout { failures, window, lock, max_lock } = self.account;
+        problems.number("lockout.account.failures", failures.get(), 1..=1_000_000);
+        problems.span("lockout.account.window", window, WINDOWS);
+        problems.span("lockout.account.lock", lock, LOCKS);
+        problems.span("lockout.account.max_lock", max_lock, Duration::from_secs(1)..=days(365));
+        problems.require(lock <= max_lock, "lockout.account.max_lock", "must be at least lockout.account.lock");
+    }
+}
+
+impl LockoutOperations {
+    fn named(&self) -> [(&'static str, LockoutRule); 8] {
+        [
+            ("register", self.register),
+            ("resend_code", self.resend_code),
+            ("verify_email", self.verify_email),
+            ("login", self.login),
+            ("refresh", self.refresh),
+            ("request_password_reset", self.request_password_reset),
+            ("verify_password_reset", self.verify_password_reset),
+            ("reset_password", self.reset_password),
+        ]
+    }
+}

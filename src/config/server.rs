@@ -1,0 +1,58 @@
+//! `[server]`: listeners, proxies and the limits of the service itself.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error};
+
+use super::duration;
+use super::problems::Problems;
+
+/// Listeners, proxies and the limits of the service itself.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Where gRPC is served; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where JWKS, metrics and health are served over plain HTTP; port 0 takes a free one.
+    pub http_listen: SocketAddr,
+    /// The networks of proxies whose `x-forwarded-for` is believed.
+    #[serde(deserialize_with = "networks")]
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whether the gRPC reflection service answers.
+    pub reflection: bool,
+    /// The largest request message, in bytes.
+    pub max_message_bytes: usize,
+    /// The longest that a unary call may take.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub request_timeout: Duration,
+    /// How many calls are worked on at once, over all connections.
+    pub max_concurrent_requests: usize,
+    /// How many calls one HTTP/2 connection may have open at once.
+    pub max_streams_per_connection: u32,
+    /// How long calls in flight may go on after the order to stop.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub shutdown_grace: Duration,
+}
+
+impl Server {
+    pub(super) fn check(&self, problems: &mut Problems) {
+        let same = self.listen == self.http_listen && self.listen.port() != 0;
+        problems.require(!same, "server.http_listen", "must not be the address of server.listen");
+        problems.number("server.max_message_bytes", self.max_message_bytes, 1024..=16_777_216);
+        let timeouts = Duration::from_millis(100)..=Duration::from_mins(5);
+        problems.span("server.request_timeout", self.request_timeout, timeouts);
+        problems.number("server.max_concurrent_requests", self.max_concurrent_requests, 1..=1_000_000);
+        problems.number("server.max_streams_per_connection", self.max_streams_per_connection, 1..=1_000_000);
+        problems.span("server.shutdown_grace", self.shutdown_grace, Duration::ZERO..=Duration::from_mins(10));
+    }
+}
+
+fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let parse = |text: String| {
+        text.parse().map_err(|_| D::Error::custom(format!("`{text}` is not a network such as 10.0.0.0/8 or fd00::/8")))
+    };
+    Vec::<String>::deserialize(deserializer)?.into_iter().map(parse).collect()
+}

@@ -1,0 +1,63 @@
+//! `[tokens]`: access and refresh tokens.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::duration::{self, days};
+use super::problems::Problems;
+
+/// Access and refresh tokens.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tokens {
+    /// How long an access token lives.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub access_ttl: Duration,
+    /// How long a session lives without a refresh.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub refresh_idle_ttl: Duration,
+    /// How long a session lives, however often it is refreshed.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub refresh_absolute_ttl: Duration,
+    /// How long the previous refresh token still yields the same successor.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub refresh_grace: Duration,
+    /// The `iss` claim.
+    pub issuer: String,
+    /// The `aud` claim.
+    pub audience: String,
+    /// The signature of access tokens.
+    pub algorithm: Algorithm,
+}
+
+/// The signatures of access tokens, by their names in RFC 7518 and RFC 8037.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum Algorithm {
+    /// ECDSA with P-256 and SHA-256.
+    #[serde(rename = "ES256")]
+    Es256,
+    /// Ed25519.
+    #[serde(rename = "EdDSA")]
+    EdDsa,
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    #[serde(rename = "RS256")]
+    Rs256,
+    /// HMAC with SHA-256; no public key for others to check with.
+    #[serde(rename = "HS256")]
+    Hs256,
+}
+
+impl Tokens {
+    pub(super) fn check(&self, problems: &mut Problems) {
+        let second = Duration::from_secs(1);
+        problems.span("tokens.access_ttl", self.access_ttl, second..=Duration::from_hours(1));
+        problems.span("tokens.refresh_idle_ttl", self.refresh_idle_ttl, second..=days(3650));
+        problems.span("tokens.refresh_absolute_ttl", self.refresh_absolute_ttl, second..=days(3650));
+        problems.span("tokens.refresh_grace", self.refresh_grace, Duration::ZERO..=Duration::from_mins(5));
+        let ordered = self.refresh_idle_ttl <= self.refresh_absolute_ttl;
+        problems.require(ordered, "tokens.refresh_idle_ttl", "must be at most tokens.refresh_absolute_ttl");
+        problems.text("tokens.issuer", &self.issuer, 255);
+        problems.text("tokens.audience", &self.audience, 255);
+    }
+}
