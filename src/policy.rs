@@ -1,0 +1,5 @@
+//! Decisions: pure functions of their arguments, the time among them. No async, no I/O, no clock.
+
+pub mod access;
+pub mod password;
+pub mod rotation;
