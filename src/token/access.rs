@@ -1,0 +1,145 @@
+//! Access tokens: JWTs (RFC 7519) of the profile `at+jwt` (RFC 9068), bound to a session and its device.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use jsonwebtoken::{Header, Validation, decode, decode_header, encode};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::keys::Keys;
+use crate::clock;
+use crate::config::Tokens;
+use crate::model::device::DeviceId;
+use crate::model::id::{SessionId, UserId};
+
+/// The media type of the tokens, in their header.
+const TYPE: &str = "at+jwt";
+
+/// How long after its `exp` a token is still taken: for the difference between the clocks of two replicas.
+pub const LEEWAY: Duration = Duration::from_secs(1);
+
+/// Why a token is not an access token of ours.
+#[derive(Debug, thiserror::Error)]
+pub enum AccessTokenError {
+    /// It does not name one of our keys, or is not of our type.
+    #[error("not an access token of this service")]
+    Foreign,
+    /// Its signature or a claim does not hold.
+    #[error("the access token does not verify")]
+    Unverifiable(#[source] jsonwebtoken::errors::Error),
+}
+
+/// What an access token is made for.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    /// The user.
+    pub user_id: UserId,
+    /// The session.
+    pub session_id: SessionId,
+    /// The device that alone may present it.
+    pub device_id: DeviceId,
+    /// The user's roles.
+    pub roles: Vec<String>,
+}
+
+/// What a verified access token says. Whether it has expired or been revoked is a question for later.
+#[derive(Clone, Debug)]
+pub struct AccessClaims {
+    /// Whom it was made for.
+    pub grant: Grant,
+    /// When it was made.
+    pub issued_at: DateTime<Utc>,
+    /// When it ends.
+    pub expires_at: DateTime<Utc>,
+}
+
+impl AccessClaims {
+    /// Whether it has ended by `now`.
+    #[must_use]
+    pub fn is_expired(&self, now: DateTime<Utc>) -> bool {
+        now >= clock::add(self.expires_at, LEEWAY)
+    }
+}
+
+/// The claims as they are written; every one of them is required.
+#[derive(Debug, Serialize, Deserialize)]
+struct Claims {
+    iss: String,
+    aud: String,
+    sub: Uuid,
+    sid: Uuid,
+    did: String,
+    roles: Vec<String>,
+    iat: i64,
+    exp: i64,
+    jti: Uuid,
+}
+
+/// A new access token, and when it ends.
+///
+/// # Errors
+/// When signing fails.
+pub fn issue(
+    keys: &Keys,
+    settings: &Tokens,
+    grant: &Grant,
+    now: DateTime<Utc>,
+) -> Result<(SecretString, DateTime<Utc>), AccessTokenError> {
+    let issued_at = now.timestamp();
+    let lifetime = i64::try_from(settings.access_ttl.as_secs()).unwrap_or(i64::MAX);
+    let expires_at = issued_at.saturating_add(lifetime);
+    let claims = Claims {
+        iss: settings.issuer.clone(),
+        aud: settings.audience.clone(),
+        sub: grant.user_id.uuid(),
+        sid: grant.session_id.uuid(),
+        did: grant.device_id.as_str().to_owned(),
+        roles: grant.roles.clone(),
+        iat: issued_at,
+        exp: expires_at,
+        jti: Uuid::new_v4(),
+    };
+    let mut header = Header::new(keys.active.algorithm);
+    header.typ = Some(TYPE.to_owned());
+    header.kid = Some(keys.active.key_id.clone());
+    let token = encode(&header, &claims, &keys.active.key).map_err(AccessTokenError::Unverifiable)?;
+    Ok((token.into(), DateTime::from_timestamp(expires_at, 0).unwrap_or(now)))
+}
+
+/// Checks a token's type, key, signature, issuer and audience; not its time, which the caller's clock decides.
+///
+/// # Errors
+/// When any of them does not hold.
+pub fn verify(keys: &Keys, settings: &Tokens, token: &str) -> Result<AccessClaims, AccessTokenError> {
+    let header = decode_header(token).map_err(AccessTokenError::Unverifiable)?;
+    let ours = header.typ.as_deref().is_some_and(|kind| kind.eq_ignore_ascii_case(TYPE)) && header.crit.is_none();
+    let key = header.kid.and_then(|key_id| keys.verifying.get(&key_id)).filter(|_| ours);
+    let key = key.ok_or(AccessTokenError::Foreign)?;
+    let mut validation = Validation::new(key.algorithm);
+    validation.validate_exp = false;
+    validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+    validation.set_issuer(&[&settings.issuer]);
+    validation.set_audience(&[&settings.audience]);
+    let claims = decode::<Claims>(token, &key.key, &validation).map_err(AccessTokenError::Unverifiable)?.claims;
+    let time = |seconds| DateTime::from_timestamp(seconds, 0).ok_or(AccessTokenError::Foreign);
+    Ok(AccessClaims {
+        grant: Grant {
+            user_id: claims.sub.into(),
+            session_id: claims.sid.into(),
+            device_id: DeviceId::parse(&claims.did).map_err(|_| AccessTokenError::Foreign)?,
+            roles: claims.roles,
+        },
+        issued_at: time(claims.iat)?,
+        expires_at: time(claims.exp)?,
+    })
+}
+
+/// When the last access token that exists at `now` has ended on every replica: how long its revocation must be known.
+#[must_use]
+pub fn all_expired_at(settings: &Tokens, now: DateTime<Utc>) -> DateTime<Utc> {
+    /// More than the clocks of two replicas may differ.
+    const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(1);
+    clock::add(now, settings.access_ttl + LEEWAY) + CLOCK_SKEW
+}
