@@ -1,0 +1,109 @@
+//! Everything that a call may need, built once: the only place that makes pools, keys, the hasher and the mailer.
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError};
+use crate::flows;
+use crate::hashing::{Hasher, HasherInvalid};
+use crate::mail::{MailError, Mailer};
+use crate::policy::access::Permissions;
+use crate::store::pg::{ConnectError, Pool};
+use crate::token::cache::VerifiedTokens;
+use crate::token::keys::KeyRing;
+use crate::token::master::{CryptoError, Master};
+use crate::token::revocations::Revocations;
+
+/// How many connections the jobs have to themselves, so that no load of requests can starve the revocation feed.
+const JOB_CONNECTIONS: u32 = 3;
+
+/// The service's parts.
+#[derive(Debug)]
+pub struct App {
+    /// The configuration, validated.
+    pub config: Config,
+    /// What the time is.
+    pub clock: Arc<dyn Clock>,
+    /// The database, for requests.
+    pub pool: Pool,
+    /// The database, for jobs.
+    pub job_pool: Pool,
+    /// What is derived from the master key.
+    pub master: Master,
+    /// The keys that sign and verify access tokens.
+    pub keys: KeyRing,
+    /// Access tokens verified before.
+    pub verified_tokens: VerifiedTokens,
+    /// Sessions whose access tokens must be refused.
+    pub revocations: Revocations,
+    /// What each role may do.
+    pub permissions: Permissions,
+    /// The password pool.
+    pub hasher: Hasher,
+    /// The way out for mail.
+    pub mailer: Mailer,
+    /// Told when there is mail in the outbox.
+    pub outbox_filled: Notify,
+}
+
+/// Why the service could not be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting is missing.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The database URL cannot be used.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// A cryptographic primitive failed.
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+    /// The password pool cannot be made.
+    #[error("the password pool could not be started")]
+    Hasher(#[source] HasherInvalid),
+    /// Mail cannot be sent as configured.
+    #[error("mail cannot be sent as configured")]
+    Mail(#[source] MailError),
+    /// What must be in memory before the first call could not be loaded.
+    #[error("could not load what the service needs to start")]
+    Load(#[source] crate::error::Error),
+}
+
+impl App {
+    /// Puts the service together and loads what checks need in memory: signing keys, permissions, live revocations.
+    ///
+    /// # Errors
+    /// When a setting is missing or senseless, or the database cannot be read.
+    pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StartError> {
+        let master = Master::new(config.master_keys()?)?;
+        let url = config.database_url()?;
+        let pool = Pool::new(url, &config.database, config.database.max_connections.get())?;
+        let job_pool = Pool::new(url, &config.database, JOB_CONNECTIONS)?;
+        let hasher = Hasher::new(&config.passwords).map_err(StartError::Hasher)?;
+        let mailer = Mailer::new(&config.mail).map_err(StartError::Mail)?;
+        let now = clock.now();
+        let keys =
+            flows::signing_keys::load(&job_pool, &master, &config.tokens, now).await.map_err(StartError::Load)?;
+        let permissions = flows::roles::load(&job_pool).await.map_err(StartError::Load)?;
+        let app = Arc::new(Self {
+            config,
+            clock,
+            pool,
+            job_pool,
+            master,
+            keys: KeyRing::new(keys),
+            verified_tokens: VerifiedTokens::default(),
+            revocations: Revocations::default(),
+            permissions,
+            hasher,
+            mailer,
+            outbox_filled: Notify::new(),
+        });
+        flows::revocations::follow(&app, &mut flows::revocations::Position::default())
+            .await
+            .map_err(StartError::Load)?;
+        Ok(app)
+    }
+}

@@ -1,0 +1,105 @@
+//! The command line: `keyward serve` and what goes with it.
+//!
+//! Exit codes: 0 stopped as asked, 1 could not start or failed, 2 wrong usage.
+
+mod admin;
+mod check_config;
+mod descriptors;
+mod health;
+mod logging;
+mod methods;
+mod migrate;
+mod serve;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{self, Config};
+
+/// Why a command failed; printed with its causes.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// A gRPC authentication service: registration, sessions, devices, limits and revocation.
+#[derive(Debug, Parser)]
+#[command(name = "keyward", version, propagate_version = true, arg_required_else_help = true)]
+struct Arguments {
+    /// A TOML file laid over the built-in defaults; the environment (`KEYWARD__SECTION__KEY`) is laid over both.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serves until it is told to stop (SIGTERM or SIGINT).
+    Serve,
+    /// Brings the database's schema up to date.
+    Migrate,
+    /// Checks the configuration and prints what is in force, secrets masked.
+    CheckConfig,
+    /// Prints who may call which method, as a Markdown table.
+    Methods,
+    /// Writes the descriptor set of the API, for gateways and generators.
+    Descriptors(descriptors::Arguments),
+    /// Asks a running service whether it can serve; exits with 1 when it cannot.
+    Health(health::Arguments),
+    /// Administrators.
+    Admin {
+        #[command(subcommand)]
+        command: admin::Command,
+    },
+}
+
+/// Runs the command that the process's arguments ask for.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            report(failure.as_ref());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), Failure> {
+    let load = || Config::load(arguments.config.as_deref(), config::environment());
+    match arguments.command {
+        Command::Methods => methods::run(),
+        Command::Descriptors(arguments) => descriptors::run(&arguments),
+        Command::CheckConfig => check_config::run(&load()?),
+        Command::Serve => block_on(serve::run(load()?)),
+        Command::Migrate => block_on(migrate::run(load()?)),
+        Command::Health(arguments) => block_on(health::run(load()?, arguments)),
+        Command::Admin { command } => block_on(admin::run(load()?, command)),
+    }
+}
+
+fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
+}
+
+/// Prints a failure with its causes on standard error; there is nobody left to tell when that fails.
+fn report(failure: &(dyn std::error::Error + 'static)) {
+    let mut text = format!("keyward: {failure}");
+    let mut source = failure.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Prints to standard output.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(())
+}

@@ -1,0 +1,213 @@
+//! Every way in which a call can fail, each one something that a client, or an operator, can act on.
+//!
+//! Flows and interceptors return these; `rpc::status` alone knows what they look like on the wire.
+
+use std::time::Duration;
+
+use crate::hashing::HashingError;
+use crate::model::password::PasswordInvalid;
+use crate::policy::password::PasswordRejected;
+use crate::store::pg::StoreError;
+use crate::token::access::AccessTokenError;
+use crate::token::master::CryptoError;
+
+/// A field of the request, or a key of its metadata, and what is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The field's path, or `metadata.` and the key.
+    pub field: String,
+    /// What it ought to be, in a sentence; never its value.
+    pub description: String,
+}
+
+impl Violation {
+    /// What is wrong with `field`.
+    #[must_use]
+    pub fn new(field: impl Into<String>, description: impl Into<String>) -> Self {
+        Self { field: field.into(), description: description.into() }
+    }
+}
+
+/// Why an access token, or a refresh token, is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenRefusal {
+    /// There is none.
+    Missing,
+    /// It is not one of ours, or was changed.
+    Invalid,
+    /// Its time is over.
+    Expired,
+    /// Its session has ended.
+    Revoked,
+    /// It was used before; its session has ended for that.
+    Reused,
+    /// It belongs to another device.
+    DeviceMismatch,
+}
+
+/// The outcome of a call that did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Fields that are not valid.
+    #[error("the request is not valid")]
+    Invalid(Vec<Violation>),
+    /// No `device-id` where one is needed.
+    #[error("the method needs a device-id")]
+    DeviceIdRequired,
+    /// A `device-id` that is not one.
+    #[error("the device-id is malformed")]
+    DeviceIdInvalid,
+    /// A new password that nobody should have.
+    #[error("the password is refused")]
+    PasswordRejected {
+        /// The field that held it.
+        field: &'static str,
+        /// Why, in a sentence.
+        description: String,
+    },
+    /// The wrong code.
+    #[error("the code is wrong")]
+    CodeInvalid,
+    /// A code that has expired, was used, or was dropped.
+    #[error("the code has expired")]
+    CodeExpired,
+    /// A code that was guessed at too often.
+    #[error("the code has no attempts left")]
+    CodeAttemptsExhausted,
+    /// A reset token that has expired or was used.
+    #[error("the reset token has expired")]
+    ResetTokenExpired,
+    /// Wrong password or unknown address.
+    #[error("wrong credentials")]
+    InvalidCredentials,
+    /// A token that is not taken.
+    #[error("the token is refused")]
+    Token(TokenRefusal),
+    /// Who is signed in may not do this.
+    #[error("the permission is missing")]
+    PermissionMissing {
+        /// The permission that the method asks for; none when it asks for a user.
+        permission: Option<String>,
+    },
+    /// The right password of a suspended user.
+    #[error("the user is suspended")]
+    UserSuspended,
+    /// Too fast.
+    #[error("too many requests")]
+    Throttled {
+        /// The operation, by the name of its throttle.
+        operation: &'static str,
+        /// What was counted: `email` or `registration`.
+        scope: &'static str,
+        /// When it is worth trying again.
+        retry_after: Duration,
+    },
+    /// The service has too much to do.
+    #[error("overloaded")]
+    Overloaded {
+        /// When it is worth trying again.
+        retry_after: Duration,
+    },
+    /// The call took longer than it may.
+    #[error("the deadline has passed")]
+    DeadlineExceeded,
+    /// No such registration.
+    #[error("no such registration")]
+    RegistrationNotFound,
+    /// No such reset.
+    #[error("no such password reset")]
+    ResetNotFound,
+    /// No such session, or another user's.
+    #[error("no such session")]
+    SessionNotFound,
+    /// No such user.
+    #[error("no such user")]
+    UserNotFound,
+    /// The last administrator cannot go.
+    #[error("the last administrator cannot be removed")]
+    LastAdmin,
+    /// A page token that this list did not give out.
+    #[error("the page token is not valid")]
+    PageTokenInvalid,
+    /// A message beyond the limit.
+    #[error("the message is too large")]
+    MessageTooLarge,
+    /// Bytes that are not the message that the method takes.
+    #[error("the message is malformed")]
+    MessageMalformed,
+    /// No such method.
+    #[error("no such method")]
+    MethodUnknown,
+    /// A method, or an encoding, that this version does not have.
+    #[error("not implemented")]
+    NotImplemented,
+    /// The database is away.
+    #[error("the database is unavailable")]
+    DatabaseUnavailable(#[source] StoreError),
+    /// A failure of ours.
+    #[error("an internal error")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Error {
+    /// One field that is not valid.
+    #[must_use]
+    pub fn invalid(field: impl Into<String>, description: impl Into<String>) -> Self {
+        Self::Invalid(vec![Violation::new(field, description)])
+    }
+
+    /// A failure of ours, with its cause for the log.
+    #[must_use]
+    pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Internal(cause.into())
+    }
+
+    /// A password that does not fit its form.
+    #[must_use]
+    pub fn password(field: &'static str, cause: PasswordInvalid) -> Self {
+        Self::PasswordRejected { field, description: cause.to_string() }
+    }
+
+    /// A password that anyone would guess.
+    #[must_use]
+    pub fn weak_password(field: &'static str, cause: PasswordRejected) -> Self {
+        Self::PasswordRejected { field, description: cause.to_string() }
+    }
+}
+
+impl From<TokenRefusal> for Error {
+    fn from(refusal: TokenRefusal) -> Self {
+        Self::Token(refusal)
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) => Self::DatabaseUnavailable(error),
+            _ => Self::internal(error),
+        }
+    }
+}
+
+impl From<HashingError> for Error {
+    fn from(error: HashingError) -> Self {
+        match error {
+            HashingError::Overloaded { retry_after } => Self::Overloaded { retry_after },
+            _ => Self::internal(error),
+        }
+    }
+}
+
+impl From<CryptoError> for Error {
+    fn from(error: CryptoError) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl From<AccessTokenError> for Error {
+    /// Only for tokens that we make; one that is presented and does not verify is [`TokenRefusal::Invalid`].
+    fn from(error: AccessTokenError) -> Self {
+        Self::internal(error)
+    }
+}

@@ -1,0 +1,117 @@
+//! GetAccount, UpdateAccount, ChangePassword and DeleteAccount: the signed-in user's own account.
+
+use chrono::{DateTime, Utc};
+
+use super::{outbox, revocations};
+use crate::app::App;
+use crate::error::Error;
+use crate::hashing::Verdict;
+use crate::mail::Content;
+use crate::model::caller::Caller;
+use crate::model::origin::DeviceOrigin;
+use crate::model::password::{Password, PasswordHash};
+use crate::model::session::EndReason;
+use crate::model::user::{ADMIN, User};
+use crate::policy;
+use crate::store::pg::sessions::{self, Ended};
+use crate::store::pg::users::{self, Credentials, ProfileChange};
+use crate::store::pg::{Connection, password_resets};
+
+/// The caller's account.
+///
+/// # Errors
+/// It was deleted meanwhile, or a failure of ours.
+pub async fn get(app: &App, caller: &Caller) -> Result<User, Error> {
+    let found = users::find(&mut *app.pool.get().await?, caller.user_id).await?;
+    Ok(found.ok_or(Error::UserNotFound)?.user)
+}
+
+/// Changes the caller's profile.
+///
+/// # Errors
+/// It was deleted meanwhile, or a failure of ours.
+pub async fn update(app: &App, caller: &Caller, change: ProfileChange) -> Result<User, Error> {
+    let now = app.clock.now();
+    let updated = users::update_profile(&mut *app.pool.get().await?, caller.user_id, &change, now).await?;
+    updated.ok_or(Error::UserNotFound)
+}
+
+/// Changes the caller's password, ends its other sessions, and tells it by mail.
+///
+/// # Errors
+/// The wrong current password, a refused new one, or a failure of ours.
+pub async fn change_password(
+    app: &App,
+    caller: &Caller,
+    from: &DeviceOrigin,
+    current: Password,
+    new: Password,
+) -> Result<(), Error> {
+    let (user, old_hash) = prove(app, caller, current).await?;
+    let identity = (user.email, user.display_name);
+    let check = move |password: &Password| policy::password::check(password, &identity.0, identity.1.as_str());
+    let new_hash = app.hasher.hash_if(new, check).await?;
+    let new_hash = new_hash.map_err(|cause| Error::weak_password("new_password", cause))?;
+
+    let now = app.clock.now();
+    let mut tx = app.pool.begin().await?;
+    let outcome = replace_password(app, &mut tx, (caller, from), (&old_hash, &new_hash), now).await;
+    let ended = tx.end(outcome).await?;
+    revocations::take_in(app, ended, now);
+    app.outbox_filled.notify_one();
+    Ok(())
+}
+
+/// Deletes the caller's account and everything of theirs; its sessions end at once.
+///
+/// # Errors
+/// The wrong password, the last administrator, or a failure of ours.
+pub async fn delete(app: &App, caller: &Caller, current: Password) -> Result<(), Error> {
+    let (user, _) = prove(app, caller, current).await?;
+    let now = app.clock.now();
+    let mut tx = app.pool.begin().await?;
+    let outcome = delete_all(app, &mut tx, &user, now).await;
+    let ended = tx.end(outcome).await?;
+    revocations::take_in(app, ended, now);
+    Ok(())
+}
+
+/// The caller and its password hash, if `password` is right.
+async fn prove(app: &App, caller: &Caller, password: Password) -> Result<(User, PasswordHash), Error> {
+    let found = users::find(&mut *app.pool.get().await?, caller.user_id).await?;
+    let Credentials { user, password_hash, .. } = found.ok_or(Error::UserNotFound)?;
+    let verdict = app.hasher.verify(password, password_hash.as_ref()).await?;
+    match (verdict, password_hash) {
+        (Verdict::Right { .. }, Some(password_hash)) => Ok((user, password_hash)),
+        _ => Err(Error::InvalidCredentials),
+    }
+}
+
+async fn replace_password(
+    app: &App,
+    conn: &mut Connection,
+    (caller, from): (&Caller, &DeviceOrigin),
+    (old_hash, new_hash): (&PasswordHash, &PasswordHash),
+    now: DateTime<Utc>,
+) -> Result<Ended, Error> {
+    // Somebody who changed it in between has made the current password a wrong one.
+    let user = users::update_password(conn, caller.user_id, new_hash, Some(old_hash), now).await?;
+    let user = user.ok_or(Error::InvalidCredentials)?;
+    password_resets::consume_all_of(conn, caller.user_id, now).await?;
+    let ending = revocations::ending(app, EndReason::PasswordChanged, now);
+    let ended = sessions::end_all(conn, caller.user_id, Some(caller.session_id), ending).await?;
+    let notice = Content::PasswordChanged { at: now, ip_address: from.origin.ip_address, device_name: None };
+    outbox::enqueue(app, conn, outbox::to_user(&user, notice), now).await?;
+    Ok(ended)
+}
+
+async fn delete_all(app: &App, conn: &mut Connection, user: &User, now: DateTime<Utc>) -> Result<Ended, Error> {
+    // The holders are locked, so that two administrators who leave at once do not both find the other still there.
+    if user.roles.iter().any(|role| role == ADMIN) && users::lock_holders(conn, ADMIN).await? == [user.user_id] {
+        return Err(Error::LastAdmin);
+    }
+    let ending = revocations::ending(app, EndReason::Revoked, now);
+    let ended = sessions::end_all(conn, user.user_id, None, ending).await?;
+    users::delete(conn, user.user_id).await?;
+    Ok(ended)
+}

@@ -1,0 +1,196 @@
+//! RequestPasswordReset, VerifyPasswordResetCode and ResetPassword: a mailed code, a token for it, a new password for that.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::Instant;
+
+use super::{codes, outbox, revocations};
+use crate::app::App;
+use crate::clock;
+use crate::error::Error;
+use crate::mail::Content;
+use crate::model::code::Code;
+use crate::model::email::Email;
+use crate::model::id::ResetId;
+use crate::model::origin::DeviceOrigin;
+use crate::model::password::{Password, PasswordHash};
+use crate::model::session::EndReason;
+use crate::model::user::User;
+use crate::policy;
+use crate::store::pg::password_resets::{self, NewReset};
+use crate::store::pg::sessions::{self, Ended};
+use crate::store::pg::{Connection, registrations, users};
+use crate::token::reset;
+
+/// When a request for a reset is answered, counted from its arrival. It costs a millisecond or two of work, so little that
+/// the delivery of an earlier mail next to it would show in the time of the answer.
+const ANSWER_AFTER: Duration = Duration::from_millis(100);
+
+/// A reset whose code has been mailed, or so it looks.
+#[derive(Debug)]
+pub struct ResetRequested {
+    /// The reset.
+    pub reset_id: ResetId,
+    /// When the code is no longer good.
+    pub code_expires_at: DateTime<Utc>,
+}
+
+/// A code presented for a reset.
+#[derive(Debug)]
+pub struct VerifyResetCode {
+    /// The reset.
+    pub reset_id: ResetId,
+    /// The code from the mail.
+    pub code: Code,
+}
+
+/// What a right code is exchanged for.
+#[derive(Debug)]
+pub struct ResetAllowed {
+    /// The token that sets a password, once.
+    pub reset_token: SecretString,
+    /// When it ends.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Begins a reset and mails its code; for an address without an account the same, but the mail.
+///
+/// # Errors
+/// Too many codes to the address, or a failure of ours.
+pub async fn request(app: &App, from: &DeviceOrigin, email: Email) -> Result<ResetRequested, Error> {
+    let arrived = Instant::now();
+    let now = app.clock.now();
+    let reset_id = ResetId::new(now);
+    let (code, code_hash) = codes::generate(app, reset_id.uuid())?;
+    let code_expires_at = clock::add(now, app.config.codes.ttl);
+    let mut tx = app.pool.begin().await?;
+    let outcome = async {
+        codes::take_quota(app, &mut tx, &email, "request_password_reset", now).await?;
+        let owner = users::find_by_email(&mut tx, &email).await?.map(|credentials| credentials.user);
+        let user_id = owner.as_ref().map(|user| user.user_id);
+        let new = NewReset { reset_id, user_id, code_hash, code_expires_at, expires_at: code_expires_at };
+        password_resets::insert(&mut tx, &new, now).await?;
+        let content = Content::ResetCode { code, expires_in: app.config.codes.ttl };
+        match owner {
+            Some(user) => outbox::enqueue(app, &mut tx, outbox::to_user(&user, content), now).await,
+            None => {
+                let mail = outbox::to_address(&email, from.origin.locale.as_ref(), content);
+                outbox::enqueue_for_nobody(app, &mut tx, mail, now).await
+            }
+        }
+    }
+    .await;
+    tx.end(outcome).await?;
+    app.outbox_filled.notify_one();
+    tokio::time::sleep_until(arrived + ANSWER_AFTER).await;
+    Ok(ResetRequested { reset_id, code_expires_at })
+}
+
+/// Exchanges a right code for a reset token.
+///
+/// # Errors
+/// A wrong, expired or exhausted code, no such reset, or a failure of ours.
+pub async fn verify_code(app: &App, request: VerifyResetCode) -> Result<ResetAllowed, Error> {
+    let now = app.clock.now();
+    let mut tx = app.pool.begin().await?;
+    let outcome = try_code(app, &mut tx, &request, now).await;
+    tx.end(outcome).await?
+}
+
+/// The outer error rolls the attempt back, the inner one has cost it.
+async fn try_code(
+    app: &App,
+    conn: &mut Connection,
+    request: &VerifyResetCode,
+    now: DateTime<Utc>,
+) -> Result<Result<ResetAllowed, Error>, Error> {
+    let VerifyResetCode { reset_id, code } = request;
+    let attempts = app.config.codes.attempts.get();
+    let Some((user_id, hash)) = password_resets::take_attempt(conn, *reset_id, attempts, now).await? else {
+        return Ok(Err(why_not_tried(conn, *reset_id, attempts, now).await?));
+    };
+    // Nobody was mailed the code of an address without an account: a lucky guess at it is a wrong one.
+    if !codes::matches(app, reset_id.uuid(), code, &hash) || user_id.is_none() {
+        return Ok(Err(Error::CodeInvalid));
+    }
+    let (reset_token, token_hash) = reset::issue(&app.master)?;
+    let expires_at = clock::add(now, app.config.codes.reset_token_ttl);
+    password_resets::update_token(conn, *reset_id, &token_hash, expires_at).await?;
+    Ok(Ok(ResetAllowed { reset_token, expires_at }))
+}
+
+async fn why_not_tried(
+    conn: &mut Connection,
+    reset_id: ResetId,
+    attempts: u16,
+    now: DateTime<Utc>,
+) -> Result<Error, Error> {
+    let standing = password_resets::find_standing(conn, reset_id).await?;
+    Ok(match standing {
+        None => Error::ResetNotFound,
+        Some(standing) if standing.consumed || now >= standing.code_expires_at => Error::CodeExpired,
+        Some(standing) if standing.code_attempts >= i16::try_from(attempts).unwrap_or(i16::MAX) => {
+            Error::CodeAttemptsExhausted
+        }
+        Some(_) => Error::CodeInvalid,
+    })
+}
+
+/// Sets a new password with a reset token: every session ends, every outstanding code and token is dropped, and the owner
+/// is told.
+///
+/// A refused password does not use the token up.
+///
+/// # Errors
+/// A token that is malformed, expired or used, a refused password, or a failure of ours.
+pub async fn reset_password(
+    app: &App,
+    from: &DeviceOrigin,
+    reset_token: SecretString,
+    new_password: Password,
+) -> Result<(), Error> {
+    let malformed = || Error::invalid("reset_token", "is not a reset token");
+    let token_hash = reset::hash(reset_token.expose_secret()).ok_or_else(malformed)?;
+    let owner = owner_of(app, &token_hash).await?;
+    let identity = (owner.email.clone(), owner.display_name);
+    let check = move |password: &Password| policy::password::check(password, &identity.0, identity.1.as_str());
+    let password_hash = app.hasher.hash_if(new_password, check).await?;
+    let password_hash = password_hash.map_err(|cause| Error::weak_password("new_password", cause))?;
+
+    let now = app.clock.now();
+    let mut tx = app.pool.begin().await?;
+    let outcome = set_password(app, &mut tx, from, (&token_hash, &password_hash), now).await;
+    let ended = tx.end(outcome).await?;
+    revocations::take_in(app, ended, now);
+    app.outbox_filled.notify_one();
+    Ok(())
+}
+
+/// Who may set a password with this token: asked before the new one is hashed, so that nobody gets hashing for nothing.
+async fn owner_of(app: &App, token_hash: &[u8]) -> Result<User, Error> {
+    let mut conn = app.pool.get().await?;
+    let user_id = password_resets::find_by_token(&mut conn, token_hash, app.clock.now()).await?;
+    let user_id = user_id.ok_or(Error::ResetTokenExpired)?;
+    Ok(users::find(&mut conn, user_id).await?.ok_or(Error::ResetTokenExpired)?.user)
+}
+
+async fn set_password(
+    app: &App,
+    conn: &mut Connection,
+    from: &DeviceOrigin,
+    (token_hash, password_hash): (&[u8], &PasswordHash),
+    now: DateTime<Utc>,
+) -> Result<Ended, Error> {
+    let user_id = password_resets::take_token(conn, token_hash, now).await?.ok_or(Error::ResetTokenExpired)?;
+    let user = users::update_password(conn, user_id, password_hash, None, now).await?;
+    let user = user.ok_or(Error::ResetTokenExpired)?;
+    password_resets::consume_all_of(conn, user_id, now).await?;
+    registrations::consume_all_of(conn, &user.email, now).await?;
+    let ending = revocations::ending(app, EndReason::PasswordChanged, now);
+    let ended = sessions::end_all(conn, user_id, None, ending).await?;
+    let notice = Content::PasswordChanged { at: now, ip_address: from.origin.ip_address, device_name: None };
+    outbox::enqueue(app, conn, outbox::to_user(&user, notice), now).await?;
+    Ok(ended)
+}

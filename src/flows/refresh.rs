@@ -1,0 +1,122 @@
+//! RefreshTokens: one statement when all is well.
+
+use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{Tokens, outbox, revocations, tokens};
+use crate::app::App;
+use crate::clock;
+use crate::error::{Error, TokenRefusal};
+use crate::mail::Content;
+use crate::model::origin::DeviceOrigin;
+use crate::model::session::{EndReason, Session};
+use crate::model::user::UserState;
+use crate::policy::rotation::{self, Verdict};
+use crate::store::pg::sessions::{self, Ended, Rotated, Rotation, SessionStanding};
+use crate::store::pg::{Connection, users};
+use crate::token::refresh::RefreshToken;
+
+/// A session after its refresh.
+#[derive(Debug)]
+pub struct Refreshed {
+    /// The session.
+    pub session: Session,
+    /// Its new tokens.
+    pub tokens: Tokens,
+}
+
+/// Exchanges a refresh token for its successor. The one before the current gets the same successor again for a little
+/// while; an older one ends the session.
+///
+/// # Errors
+/// Any [`TokenRefusal`] but `Missing`, or a failure of ours.
+pub async fn refresh(app: &App, from: &DeviceOrigin, refresh_token: SecretString) -> Result<Refreshed, Error> {
+    // A forged token ends here, without any I/O.
+    let token = RefreshToken::verify(refresh_token.expose_secret(), &app.master).ok_or(TokenRefusal::Invalid)?;
+    let now = app.clock.now();
+    let rotation = Rotation {
+        session_id: token.session_id,
+        generation: token.generation,
+        device_id: from.device_id.clone(),
+        ip_address: from.origin.ip_address,
+        user_agent: from.origin.user_agent.clone(),
+        idle_expires_at: clock::add(now, app.config.tokens.refresh_idle_ttl),
+    };
+    let mut conn = app.pool.get().await?;
+    if let Some(rotated) = sessions::rotate(&mut conn, &rotation, now).await? {
+        return refreshed(app, rotated, now);
+    }
+    let standing = sessions::find_standing(&mut conn, token.session_id).await?;
+    drop(conn);
+    let standing = standing.ok_or(TokenRefusal::Revoked)?;
+    match judge(app, from, token, &standing, now) {
+        Verdict::SameSuccessor => refreshed(app, standing.current, now),
+        Verdict::Reused => {
+            end(app, token, &standing.current.session, now).await?;
+            Err(TokenRefusal::Reused.into())
+        }
+        Verdict::DeviceMismatch => Err(TokenRefusal::DeviceMismatch.into()),
+        Verdict::Revoked => Err(TokenRefusal::Revoked.into()),
+        Verdict::Expired => Err(TokenRefusal::Expired.into()),
+        Verdict::Unknown => Err(TokenRefusal::Invalid.into()),
+    }
+}
+
+fn refreshed(app: &App, rotated: Rotated, now: DateTime<Utc>) -> Result<Refreshed, Error> {
+    let Rotated { session, generation, roles } = rotated;
+    let tokens = tokens::issue(app, &session, generation, roles, now)?;
+    Ok(Refreshed { session, tokens })
+}
+
+fn judge(
+    app: &App,
+    from: &DeviceOrigin,
+    token: RefreshToken,
+    standing: &SessionStanding,
+    now: DateTime<Utc>,
+) -> Verdict {
+    let session = &standing.current.session;
+    let seen = rotation::Standing {
+        same_device: session.device_id == from.device_id,
+        ended: standing.ended_at.is_some() || standing.user_state != UserState::Active,
+        expires_at: session.expires_at,
+        generation: standing.current.generation,
+        rotated_at: standing.rotated_at,
+    };
+    rotation::judge(token.generation, &seen, app.config.tokens.refresh_grace, now)
+}
+
+/// Ends the session of a token that was used twice, and tells its owner.
+async fn end(app: &App, token: RefreshToken, session: &Session, now: DateTime<Utc>) -> Result<(), Error> {
+    let mut tx = app.pool.begin().await?;
+    let outcome = end_and_tell(app, &mut tx, token, session, now).await;
+    let ended = tx.end(outcome).await?;
+    tracing::warn!(
+        session.id = %session.session_id,
+        user.id = %session.user_id,
+        "an outdated refresh token was presented; its session has been ended"
+    );
+    revocations::take_in(app, ended, now);
+    app.outbox_filled.notify_one();
+    Ok(())
+}
+
+async fn end_and_tell(
+    app: &App,
+    conn: &mut Connection,
+    token: RefreshToken,
+    session: &Session,
+    now: DateTime<Utc>,
+) -> Result<Ended, Error> {
+    let ending = revocations::ending(app, EndReason::TokenReused, now);
+    let ended = sessions::end_reused(conn, token.session_id, token.generation, ending).await?;
+    // Empty when another presentation of the token was faster: it has told the owner.
+    if !ended.is_empty()
+        && let Some(owner) = users::find(conn, session.user_id).await?
+    {
+        let device_name = Some(session.device_name.as_str().to_owned());
+        let mail = outbox::to_user(&owner.user, Content::SessionEnded { device_name, at: now });
+        outbox::enqueue(app, conn, mail, now).await?;
+    }
+    Ok(ended)
+}

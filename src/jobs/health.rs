@@ -1,0 +1,39 @@
+//! Tells `grpc.health.v1` whether the service can serve, which it can when the database can.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+use super::pause;
+use crate::app::App;
+use crate::flows::health;
+use crate::rpc::HEALTH_NAMES;
+
+/// How often the database is asked.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Asks and tells. Once the service stops, that it does is for others to tell.
+pub(super) async fn run(app: Arc<App>, reporter: HealthReporter, shutdown: CancellationToken) {
+    let mut last = None;
+    while !shutdown.is_cancelled() {
+        let status = match health::check(&app).await {
+            Ok(()) => ServingStatus::Serving,
+            Err(error) => {
+                if last != Some(ServingStatus::NotServing) {
+                    tracing::warn!(error = %error, "the service cannot serve");
+                }
+                ServingStatus::NotServing
+            }
+        };
+        if last != Some(status) {
+            for name in HEALTH_NAMES {
+                reporter.set_service_status(name, status).await;
+            }
+            last = Some(status);
+        }
+        pause(INTERVAL, &shutdown).await;
+    }
+}

@@ -1,0 +1,16 @@
+//! The gRPC server: services, and the interceptors in front of them. Protobuf stops here.
+
+mod accept;
+mod account;
+mod admin;
+mod auth;
+mod convert;
+pub mod http;
+mod interceptors;
+pub mod methods;
+mod page;
+mod server;
+mod session;
+mod status;
+
+pub use server::{HEALTH_NAMES, ServeError, Services, serve};

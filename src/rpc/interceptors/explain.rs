@@ -1,0 +1,39 @@
+//! Gives details to the refusals that come from the framework and not from us: every error carries an `ErrorInfo`.
+
+use http::{Request, Response};
+use tonic::body::Body;
+use tonic::{Code, Status};
+
+use super::{Gate, Next};
+use crate::error::Error;
+
+/// The header that carries error details.
+const DETAILS: &str = "grpc-status-details-bin";
+
+/// Serves the call; an error without details is replaced by ours of the same meaning.
+pub(in crate::rpc) async fn explain(_: Gate, request: Request<Body>, next: Next) -> Response<Body> {
+    let response = next.run(request).await;
+    if response.headers().contains_key(DETAILS) {
+        return response;
+    }
+    let Some(status) = Status::from_header_map(response.headers()) else { return response };
+    match meaning(&status) {
+        Some(error) => Status::from(error).into_http(),
+        None => response,
+    }
+}
+
+/// What a status of the framework's means. It makes some of the client's mistakes its own: ours all have details.
+fn meaning(status: &Status) -> Option<Error> {
+    match status.code() {
+        Code::Ok => None,
+        // "decoded message length too large"
+        Code::OutOfRange | Code::ResourceExhausted => Some(Error::MessageTooLarge),
+        // "failed to decode Protobuf message", "invalid compression flag", "missing request message"
+        Code::Internal | Code::InvalidArgument | Code::DataLoss => Some(Error::MessageMalformed),
+        // An unknown grpc-encoding, or a method that is declared and not built.
+        Code::Unimplemented => Some(Error::NotImplemented),
+        Code::DeadlineExceeded | Code::Cancelled => Some(Error::DeadlineExceeded),
+        code => Some(Error::internal(format!("the framework refused a call with {code:?}"))),
+    }
+}

@@ -1,0 +1,145 @@
+//! The server: services, the layer stack, and a graceful end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+use tonic_health::server::HealthReporter;
+use tower::ServiceBuilder;
+
+use super::account::Account;
+use super::admin::Admin;
+use super::auth::Auth;
+use super::interceptors::{
+    AroundLayer, Gate, admission, authenticate, authorize, deadline, device, explain, filter, method, peer, trace,
+};
+use super::methods::{Methods, PolicyError};
+use super::session::Sessions;
+use crate::app::App;
+use crate::proto::DESCRIPTORS;
+use crate::proto::keyward::v1::account_service_server::{AccountServiceServer, SERVICE_NAME as ACCOUNT};
+use crate::proto::keyward::v1::admin_service_server::{AdminServiceServer, SERVICE_NAME as ADMIN};
+use crate::proto::keyward::v1::auth_service_server::{AuthServiceServer, SERVICE_NAME as AUTH};
+use crate::proto::keyward::v1::session_service_server::{SERVICE_NAME as SESSION, SessionServiceServer};
+
+/// The services whose health is told, the empty name standing for the server as a whole (`grpc.health.v1`).
+pub const HEALTH_NAMES: [&str; 5] = ["", AUTH, SESSION, ACCOUNT, ADMIN];
+
+/// How often an idle connection is asked whether it is still there, and how long it may take to answer.
+const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(20));
+
+/// The most that the headers of a call may hold, in bytes.
+const MAX_HEADER_BYTES: u32 = 16 * 1024;
+
+/// Why the server could not be made, or failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// A method does not say who may call it.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// Reflection cannot be built from the descriptors.
+    #[error("reflection could not be built")]
+    Reflection(#[source] tonic_reflection::server::Error),
+    /// The connection that it listens on failed.
+    #[error("the gRPC server failed")]
+    Transport(#[source] tonic::transport::Error),
+    /// Calls were still running when the time to finish them was over.
+    #[error("calls were still running when the shutdown grace was over")]
+    GraceOver,
+}
+
+/// The services, ready to be served.
+pub struct Services {
+    routes: Routes,
+    gate: Gate,
+    /// Tells clients whether the services can serve.
+    pub health: HealthReporter,
+}
+
+impl std::fmt::Debug for Services {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Services").finish_non_exhaustive()
+    }
+}
+
+impl Services {
+    /// Puts the services together.
+    ///
+    /// # Errors
+    /// When a method's policy or the descriptors are not whole.
+    pub fn new(app: Arc<App>) -> Result<Self, ServeError> {
+        let methods = Arc::new(Methods::load()?);
+        let limit = app.config.server.max_message_bytes;
+        let (health, health_service) = tonic_health::server::health_reporter();
+        let mut routes = Routes::builder();
+        routes
+            .add_service(AuthServiceServer::new(Auth(app.clone())).max_decoding_message_size(limit))
+            .add_service(SessionServiceServer::new(Sessions(app.clone())).max_decoding_message_size(limit))
+            .add_service(AccountServiceServer::new(Account(app.clone())).max_decoding_message_size(limit))
+            .add_service(AdminServiceServer::new(Admin).max_decoding_message_size(limit))
+            .add_service(health_service);
+        if app.config.server.reflection {
+            let builder = || {
+                tonic_reflection::server::Builder::configure()
+                    .register_encoded_file_descriptor_set(DESCRIPTORS)
+                    .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            };
+            routes.add_service(builder().build_v1().map_err(ServeError::Reflection)?);
+            // Older clients, grpcurl before 1.9 among them, ask for this one only.
+            routes.add_service(builder().build_v1alpha().map_err(ServeError::Reflection)?);
+        }
+        Ok(Self { routes: routes.routes(), gate: Gate { app, methods }, health })
+    }
+}
+
+/// Serves until `shutdown`, then lets running calls finish within `server.shutdown_grace`.
+///
+/// # Errors
+/// When the listener fails, or calls outlast the grace.
+pub async fn serve(services: Services, listener: TcpListener, shutdown: CancellationToken) -> Result<(), ServeError> {
+    let Services { routes, gate, .. } = services;
+    let settings = gate.app.config.server.clone();
+    let places = Arc::new(Semaphore::new(settings.max_concurrent_requests));
+    let stack = ServiceBuilder::new()
+        // Gives the call its request id; everything behind it logs and answers with it.
+        .layer(AroundLayer::new(&gate, trace::trace))
+        // Sees every refusal, the framework's own too.
+        .layer(AroundLayer::new(&gate, explain::explain))
+        // Beyond its capacity the service says so at once.
+        .layer(AroundLayer::new(&gate, move |_, request, next| admission::admit(places.clone(), request, next)))
+        // Bounds all that follows.
+        .layer(AroundLayer::new(&gate, deadline::deadline))
+        // Everything that counts or judges by address needs the client's.
+        .layer(filter(&gate, peer::peer))
+        // Everything behind it needs the method's policy.
+        .layer(filter(&gate, method::method))
+        // The place of network rules: from memory, before anything is asked of the client.
+        .layer(filter(&gate, device::device))
+        // The place of throttles: by origin and device, before any signature or password is checked.
+        .layer(filter(&gate, authenticate::authenticate))
+        .layer(filter(&gate, authorize::authorize));
+    let server = Server::builder()
+        .http2_keepalive_interval(Some(KEEPALIVE.0))
+        .http2_keepalive_timeout(Some(KEEPALIVE.1))
+        .http2_max_header_list_size(MAX_HEADER_BYTES)
+        .max_concurrent_streams(settings.max_streams_per_connection)
+        .layer(stack)
+        .add_routes(routes)
+        .serve_with_incoming_shutdown(
+            TcpIncoming::from(listener).with_nodelay(Some(true)).with_keepalive(Some(KEEPALIVE.0)),
+            shutdown.clone().cancelled_owned(),
+        );
+    let grace_over = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(settings.shutdown_grace).await;
+    };
+    tokio::select! {
+        served = server => served.map_err(ServeError::Transport),
+        () = grace_over => Err(ServeError::GraceOver),
+    }
+}

@@ -1,0 +1,172 @@
+//! What an [`Error`] looks like on the wire: a canonical code and the standard details (AIP-193, `google.rpc`).
+
+use std::collections::HashMap;
+use std::error::Error as _;
+use std::time::Duration;
+
+use tonic::metadata::{MetadataMap, MetadataValue};
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use super::interceptors::trace::request_id;
+use crate::error::{Error, TokenRefusal};
+use crate::proto::keyward::v1::ErrorReason;
+
+/// The domain of every [`ErrorReason`].
+const DOMAIN: &str = "keyward.v1";
+
+/// The language of the texts below.
+const LOCALE: &str = "en";
+
+/// When to try again while the database is away.
+const DATABASE_RETRY: Duration = Duration::from_secs(1);
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        log(&error);
+        let (code, reason, text) = kind(&error);
+        let mut details = ErrorDetails::new();
+        details.set_error_info(reason_name(reason), DOMAIN, metadata(&error));
+        details.set_request_info(request_id(), "");
+        details.set_localized_message(LOCALE, text);
+        for violation in violations(&error) {
+            details.add_bad_request_violation(violation.0, violation.1);
+        }
+        let mut trailers = MetadataMap::new();
+        if let Some(delay) = retry_after(&error) {
+            details.set_retry_info(Some(delay));
+            // Whole seconds, as the header of that name in HTTP has them; rounded up, so that it is never too early.
+            let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
+            trailers.insert("retry-after", MetadataValue::from(seconds));
+        }
+        Self::with_error_details_and_metadata(code, text, details, trailers)
+    }
+}
+
+/// The reason as it travels: the enum value without its prefix.
+fn reason_name(reason: ErrorReason) -> &'static str {
+    reason.as_str_name().trim_start_matches("ERROR_REASON_")
+}
+
+/// The one place that decides code, reason and text.
+fn kind(error: &Error) -> (Code, ErrorReason, &'static str) {
+    use ErrorReason as Reason;
+    match error {
+        Error::Invalid(_) => (Code::InvalidArgument, Reason::FieldInvalid, "The request is not valid."),
+        Error::DeviceIdRequired => {
+            (Code::InvalidArgument, Reason::DeviceIdRequired, "The metadata key device-id is missing.")
+        }
+        Error::DeviceIdInvalid => {
+            (Code::InvalidArgument, Reason::DeviceIdInvalid, "The metadata key device-id is malformed.")
+        }
+        Error::PasswordRejected { .. } => {
+            (Code::InvalidArgument, Reason::PasswordRejected, "The password cannot be accepted.")
+        }
+        Error::CodeInvalid => (Code::InvalidArgument, Reason::CodeInvalid, "The code is wrong."),
+        Error::PageTokenInvalid => (Code::InvalidArgument, Reason::PageTokenInvalid, "The page token is not valid."),
+        Error::MessageTooLarge => (Code::InvalidArgument, Reason::MessageTooLarge, "The request is too large."),
+        Error::MessageMalformed => (Code::InvalidArgument, Reason::MessageMalformed, "The request is malformed."),
+        Error::CodeExpired => (Code::FailedPrecondition, Reason::CodeExpired, "The code has expired or was used."),
+        Error::CodeAttemptsExhausted => {
+            (Code::FailedPrecondition, Reason::CodeAttemptsExhausted, "The code has been tried too often.")
+        }
+        Error::ResetTokenExpired => {
+            (Code::FailedPrecondition, Reason::ResetTokenExpired, "The reset token has expired or was used.")
+        }
+        Error::LastAdmin => (Code::FailedPrecondition, Reason::LastAdmin, "The last administrator cannot be removed."),
+        Error::InvalidCredentials => {
+            (Code::Unauthenticated, Reason::InvalidCredentials, "The e-mail address or the password is wrong.")
+        }
+        Error::Token(refusal) => token_kind(*refusal),
+        Error::PermissionMissing { .. } => {
+            (Code::PermissionDenied, Reason::PermissionMissing, "You do not have the permission for this.")
+        }
+        Error::UserSuspended => (Code::PermissionDenied, Reason::UserSuspended, "The account is suspended."),
+        Error::Throttled { .. } => {
+            (Code::ResourceExhausted, Reason::Throttled, "Too many requests. Please try again later.")
+        }
+        Error::Overloaded { .. } => {
+            (Code::ResourceExhausted, Reason::Overloaded, "The service is busy. Please try again shortly.")
+        }
+        Error::DeadlineExceeded => (Code::DeadlineExceeded, Reason::DeadlineExceeded, "The call took too long."),
+        Error::RegistrationNotFound => (Code::NotFound, Reason::RegistrationNotFound, "There is no such registration."),
+        Error::ResetNotFound => (Code::NotFound, Reason::ResetNotFound, "There is no such password reset."),
+        Error::SessionNotFound => (Code::NotFound, Reason::SessionNotFound, "There is no such session."),
+        Error::UserNotFound => (Code::NotFound, Reason::UserNotFound, "There is no such user."),
+        Error::MethodUnknown => (Code::Unimplemented, Reason::MethodUnknown, "There is no such method."),
+        Error::NotImplemented => (Code::Unimplemented, Reason::NotImplemented, "This is not available yet."),
+        Error::DatabaseUnavailable(_) => {
+            (Code::Unavailable, Reason::DatabaseUnavailable, "The service is unavailable. Please try again shortly.")
+        }
+        Error::Internal(_) => (Code::Internal, Reason::Internal, "An internal error occurred."),
+    }
+}
+
+const fn token_kind(refusal: TokenRefusal) -> (Code, ErrorReason, &'static str) {
+    let (reason, text) = match refusal {
+        TokenRefusal::Missing => (ErrorReason::TokenMissing, "The metadata key authorization is missing."),
+        TokenRefusal::Invalid => (ErrorReason::TokenInvalid, "The token is not valid."),
+        TokenRefusal::Expired => (ErrorReason::TokenExpired, "The token has expired."),
+        TokenRefusal::Revoked => (ErrorReason::TokenRevoked, "The session of the token has ended."),
+        TokenRefusal::Reused => (ErrorReason::TokenReused, "The token was used before. Its session has been ended."),
+        TokenRefusal::DeviceMismatch => (ErrorReason::TokenDeviceMismatch, "The token was issued to another device."),
+    };
+    (Code::Unauthenticated, reason, text)
+}
+
+fn metadata(error: &Error) -> HashMap<String, String> {
+    let pairs: Vec<(&str, String)> = match error {
+        Error::PermissionMissing { permission: Some(permission) } => vec![("permission", permission.clone())],
+        Error::Throttled { operation, scope, .. } => {
+            vec![("operation", (*operation).to_owned()), ("scope", (*scope).to_owned())]
+        }
+        Error::Internal(_) => vec![("request_id", request_id())],
+        _ => Vec::new(),
+    };
+    pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+fn violations(error: &Error) -> Vec<(String, String)> {
+    let one = |field: &str, description: &str| vec![(field.to_owned(), description.to_owned())];
+    match error {
+        Error::Invalid(violations) => {
+            violations.iter().map(|violation| (violation.field.clone(), violation.description.clone())).collect()
+        }
+        Error::DeviceIdRequired => one("metadata.device-id", "is required"),
+        Error::DeviceIdInvalid => {
+            one("metadata.device-id", "must be 1 to 128 characters of [A-Za-z0-9._:-], given once")
+        }
+        Error::PasswordRejected { field, description } => one(field, description),
+        Error::CodeInvalid => one("code", "is not the code that was mailed last"),
+        Error::PageTokenInvalid => one("page_token", "is not the token of the page before"),
+        _ => Vec::new(),
+    }
+}
+
+const fn retry_after(error: &Error) -> Option<Duration> {
+    match error {
+        Error::Throttled { retry_after, .. } | Error::Overloaded { retry_after } => Some(*retry_after),
+        Error::DatabaseUnavailable(_) => Some(DATABASE_RETRY),
+        _ => None,
+    }
+}
+
+/// Failures of ours are logged here, once, with their causes; the client's are not worth a line of their own.
+fn log(error: &Error) {
+    match error {
+        Error::Internal(_) => tracing::error!(error = causes(error), "a call failed"),
+        Error::DatabaseUnavailable(_) => tracing::warn!(error = causes(error), "the database is unavailable"),
+        _ => {}
+    }
+}
+
+fn causes(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
