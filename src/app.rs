@@ -10,7 +10,7 @@ use crate::flows;
 use crate::hashing::{Hasher, HasherInvalid};
 use crate::mail::{MailError, Mailer};
 use crate::policy::access::Permissions;
-use crate::store::pg::{ConnectError, Pool};
+use crate::store::pg::{self, ConnectError, MigrateError, Pool};
 use crate::token::cache::VerifiedTokens;
 use crate::token::keys::KeyRing;
 use crate::token::master::{CryptoError, Master};
@@ -57,6 +57,9 @@ pub enum StartError {
     /// The database URL cannot be used.
     #[error(transparent)]
     Connect(#[from] ConnectError),
+    /// The schema could not be brought up to date.
+    #[error(transparent)]
+    Migrate(MigrateError),
     /// A cryptographic primitive failed.
     #[error(transparent)]
     Crypto(#[from] CryptoError),
@@ -69,6 +72,26 @@ pub enum StartError {
     /// What must be in memory before the first call could not be loaded.
     #[error("could not load what the service needs to start")]
     Load(#[source] crate::error::Error),
+}
+
+/// Whether the parts take the configuration, as far as that shows without a connection.
+///
+/// # Errors
+/// What `App::start` would fail with.
+pub fn check(config: &Config) -> Result<(), StartError> {
+    Master::new(config.master_keys()?)?;
+    Pool::new(config.database_url()?, &config.database, JOB_CONNECTIONS)?;
+    Hasher::new(&config.passwords).map_err(StartError::Hasher)?;
+    Mailer::new(&config.mail).map_err(StartError::Mail)?;
+    Ok(())
+}
+
+/// Brings the database's schema up to date; returns the names of the migrations applied.
+///
+/// # Errors
+/// When the database cannot be reached or a migration fails.
+pub async fn migrate(config: &Config) -> Result<Vec<String>, StartError> {
+    pg::migrate(config.database_url()?, &config.database).await.map_err(StartError::Migrate)
 }
 
 impl App {

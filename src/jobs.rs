@@ -28,14 +28,19 @@ pub struct Jobs {
 }
 
 impl Jobs {
-    /// Starts all jobs; they run until `shutdown`.
+    /// Starts all jobs; they run until `shutdown`. From `draining` on, the service's health is no longer theirs to tell.
     #[must_use]
-    pub fn start(app: &Arc<App>, health: &HealthReporter, shutdown: CancellationToken) -> Self {
+    pub fn start(
+        app: &Arc<App>,
+        health: &HealthReporter,
+        draining: &CancellationToken,
+        shutdown: CancellationToken,
+    ) -> Self {
         let jobs = Self { tracker: TaskTracker::new(), shutdown };
-        let (app, health) = (app.clone(), health.clone());
+        let (app, health, draining) = (app.clone(), health.clone(), draining.clone());
         jobs.supervise("mailer", app.clone(), mailer::run);
         jobs.supervise("revocation feed", app.clone(), revocation_feed::run);
-        jobs.supervise("health", app, move |app, shutdown| health::run(app, health.clone(), shutdown));
+        jobs.supervise("health", app, move |app, _| health::run(app, health.clone(), draining.clone()));
         jobs
     }
 

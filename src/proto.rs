@@ -1,10 +1,9 @@
 //! What the protos generate: messages, services, their validation, and the descriptors that reflection serves.
 
 #![expect(
+    clippy::all,
     clippy::pedantic,
     clippy::as_conversions,
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
     clippy::expect_used,
     clippy::allow_attributes,
     clippy::allow_attributes_without_reason,

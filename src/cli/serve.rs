@@ -8,12 +8,11 @@ use tokio_util::sync::CancellationToken;
 use tonic_health::ServingStatus;
 
 use super::{Failure, logging, print};
-use crate::app::App;
+use crate::app::{self, App};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::jobs::Jobs;
 use crate::rpc::{self, HEALTH_NAMES, Services};
-use crate::store::pg;
 
 pub(super) async fn run(config: Config) -> Result<(), Failure> {
     logging::start(&config.log)?;
@@ -22,7 +21,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         tracing::warn!("{warning}");
     }
     if config.database.migrate {
-        for migration in pg::migrate(config.database_url()?, &config.database).await? {
+        for migration in app::migrate(&config).await? {
             tracing::info!(migration, "a migration was applied");
         }
     }
@@ -35,7 +34,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     let draining = CancellationToken::new();
     let stopping = CancellationToken::new();
     let health = services.health.clone();
-    let jobs = Jobs::start(&app, &health, stopping.clone());
+    let jobs = Jobs::start(&app, &health, &draining, stopping.clone());
     let http = tokio::spawn(rpc::http::serve(app, http_listener, draining.clone()));
     tokio::spawn(drain_when_told(health, draining.clone())?);
     print(&format!("listening on {address}\n"))?;
@@ -69,10 +68,10 @@ fn drain_when_told(
             _ = interrupt.recv() => {}
         }
         tracing::info!("told to stop; finishing the calls that are running");
+        draining.cancel();
         for name in HEALTH_NAMES {
             health.set_service_status(name, ServingStatus::NotServing).await;
         }
-        draining.cancel();
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}

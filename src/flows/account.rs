@@ -11,10 +11,10 @@ use crate::model::caller::Caller;
 use crate::model::origin::DeviceOrigin;
 use crate::model::password::{Password, PasswordHash};
 use crate::model::session::EndReason;
-use crate::model::user::{ADMIN, User};
+use crate::model::user::{ADMIN, ProfileChange, User};
 use crate::policy;
 use crate::store::pg::sessions::{self, Ended};
-use crate::store::pg::users::{self, Credentials, ProfileChange};
+use crate::store::pg::users::{self, Credentials};
 use crate::store::pg::{Connection, password_resets};
 
 /// The caller's account.

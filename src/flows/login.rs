@@ -134,7 +134,6 @@ fn new_login(
         ip_address: origin.ip_address,
         user_agent: Some(origin.user_agent.clone()),
         at: now,
-        evicted: Vec::new(),
     };
     let session = Session {
         session_id: SessionId::new(now),

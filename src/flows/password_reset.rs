@@ -73,13 +73,11 @@ pub async fn request(app: &App, from: &DeviceOrigin, email: Email) -> Result<Res
         let new = NewReset { reset_id, user_id, code_hash, code_expires_at, expires_at: code_expires_at };
         password_resets::insert(&mut tx, &new, now).await?;
         let content = Content::ResetCode { code, expires_in: app.config.codes.ttl };
-        match owner {
-            Some(user) => outbox::enqueue(app, &mut tx, outbox::to_user(&user, content), now).await,
-            None => {
-                let mail = outbox::to_address(&email, from.origin.locale.as_ref(), content);
-                outbox::enqueue_for_nobody(app, &mut tx, mail, now).await
-            }
+        if let Some(owner) = owner {
+            return outbox::enqueue(app, &mut tx, outbox::to_user(&owner, content), now).await;
         }
+        let mail = outbox::to_address(&email, from.origin.locale.as_ref(), content);
+        outbox::enqueue_for_nobody(app, &mut tx, mail, now).await
     }
     .await;
     tx.end(outcome).await?;

@@ -15,10 +15,10 @@ use crate::rpc::HEALTH_NAMES;
 /// How often the database is asked.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Asks and tells. Once the service stops, that it does is for others to tell.
-pub(super) async fn run(app: Arc<App>, reporter: HealthReporter, shutdown: CancellationToken) {
+/// Asks and tells, until the service drains: then whoever drains it has said so.
+pub(super) async fn run(app: Arc<App>, reporter: HealthReporter, draining: CancellationToken) {
     let mut last = None;
-    while !shutdown.is_cancelled() {
+    while !draining.is_cancelled() {
         let status = match health::check(&app).await {
             Ok(()) => ServingStatus::Serving,
             Err(error) => {
@@ -28,12 +28,12 @@ pub(super) async fn run(app: Arc<App>, reporter: HealthReporter, shutdown: Cance
                 ServingStatus::NotServing
             }
         };
-        if last != Some(status) {
+        if last != Some(status) && !draining.is_cancelled() {
             for name in HEALTH_NAMES {
                 reporter.set_service_status(name, status).await;
             }
             last = Some(status);
         }
-        pause(INTERVAL, &shutdown).await;
+        pause(INTERVAL, &draining).await;
     }
 }

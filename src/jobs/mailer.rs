@@ -31,9 +31,9 @@ const BACKOFF: [Duration; 9] = [
     Duration::from_secs(8),
     Duration::from_secs(15),
     Duration::from_secs(30),
-    Duration::from_secs(120),
-    Duration::from_secs(600),
-    Duration::from_secs(3600),
+    Duration::from_mins(2),
+    Duration::from_mins(10),
+    Duration::from_hours(1),
 ];
 
 /// Delivers what is due. A mail that is being sent when the service stops is sent to its end, lest it come twice.

@@ -55,8 +55,6 @@ pub enum Content {
         user_agent: Option<String>,
         /// When it logged in.
         at: DateTime<Utc>,
-        /// The names of the devices that were logged out to make room.
-        evicted: Vec<String>,
     },
     /// A refresh token was used twice, so its session was ended.
     SessionEnded {

@@ -92,12 +92,11 @@ fn facts(content: &Content) -> Value {
         Content::PasswordChanged { at, ip_address, device_name } => context! {
             at => time(*at), ip_address => ip_address.to_canonical().to_string(), device => device(device_name.as_deref())
         },
-        Content::NewDevice { device_name, ip_address, user_agent, at, evicted } => context! {
+        Content::NewDevice { device_name, ip_address, user_agent, at } => context! {
             at => time(*at),
             ip_address => ip_address.to_canonical().to_string(),
             device => device(device_name.as_deref()),
             user_agent => user_agent.as_deref().and_then(|agent| harmless(agent, USER_AGENT)),
-            evicted => evicted.iter().map(|name| device(Some(name))).collect::<Value>(),
         },
         Content::SessionEnded { device_name, at } => context! {
             at => time(*at), device => device(device_name.as_deref())

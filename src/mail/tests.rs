@@ -40,7 +40,6 @@ fn contents() -> Vec<Content> {
             ip_address: "2001:db8::7".parse().unwrap(),
             user_agent: Some("Mozilla/5.0 (X11; Linux x86_64; rv:141.0) Gecko/20100101 Firefox/141.0".to_owned()),
             at: now(),
-            evicted: vec!["Old phone".to_owned(), String::new()],
         },
         Content::SessionEnded { device_name: device, at: now() },
     ]
@@ -155,7 +154,6 @@ fn hostile_names_are_shown_and_do_nothing() {
         ip_address: [192, 0, 2, 7].into(),
         user_agent: Some(hostile.repeat(100)),
         at: now(),
-        evicted: vec![hostile.clone(); 3],
     };
     let rendered = renderer().render(&Mail { display_name: Some(hostile), ..mail(content) }).unwrap();
     for body in [&rendered.text, &rendered.html] {

@@ -46,3 +46,12 @@ pub enum UserState {
     /// An administrator has suspended it.
     Suspended,
 }
+
+/// What of a profile is to change; what is `None` stays.
+#[derive(Debug, Default)]
+pub struct ProfileChange {
+    /// The new name.
+    pub display_name: Option<DisplayName>,
+    /// The new language, or none.
+    pub locale: Option<Option<Locale>>,
+}

@@ -62,6 +62,8 @@ pub fn judge(presented: i64, standing: &Standing, grace: Duration, now: DateTime
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
     use chrono::{DateTime, TimeDelta, Utc};
 
     use super::{Duration, Standing, Verdict, judge};

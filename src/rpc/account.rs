@@ -10,12 +10,12 @@ use crate::app::App;
 use crate::error::Error;
 use crate::flows::account;
 use crate::model::password::Password;
+use crate::model::user::ProfileChange;
 use crate::proto::keyward::v1::account_service_server::AccountService;
 use crate::proto::keyward::v1::{
     ChangePasswordRequest, ChangePasswordResponse, DeleteAccountRequest, DeleteAccountResponse, GetAccountRequest,
     GetAccountResponse, UpdateAccountRequest, UpdateAccountResponse, User,
 };
-use crate::store::pg::users::ProfileChange;
 
 /// Serves AccountService.
 #[derive(Clone, Debug)]

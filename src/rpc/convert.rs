@@ -98,7 +98,7 @@ pub(super) fn session(session: Session, current: bool) -> pb::Session {
 
 impl From<Tokens> for pb::Tokens {
     fn from(tokens: Tokens) -> Self {
-        let lifetime = clock::until(tokens.access_token_expires_at, tokens.issued_at);
+        let lifetime = clock::until(tokens.access_token_expires_at, tokens.access_token_issued_at);
         Self {
             access_token: tokens.access_token.expose_secret().to_owned(),
             access_token_expire_time: Some(timestamp(tokens.access_token_expires_at)),

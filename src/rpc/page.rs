@@ -3,6 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use uuid::Uuid;
+
 use crate::error::Error;
 use crate::token::master::{MAC_LEN, Master, Purpose};
 
@@ -12,31 +14,54 @@ const DEFAULT_SIZE: u32 = 50;
 /// The largest page.
 const MAX_SIZE: u32 = 100;
 
+/// One list of one caller: what a page token is good for.
+pub(super) struct List<'a> {
+    master: &'a Master,
+    /// Method, caller, filter and order.
+    identity: Vec<Vec<u8>>,
+}
+
+impl<'a> List<'a> {
+    /// The list of a method for a caller.
+    pub(super) fn new(master: &'a Master, method: &str, caller: Uuid) -> Self {
+        Self { master, identity: vec![method.as_bytes().to_vec(), caller.as_bytes().to_vec()] }
+    }
+
+    /// Where the page of this token begins, as the identifier of the item before; nowhere for an empty one.
+    pub(super) fn after<Id: From<Uuid>>(&self, token: &str) -> Result<Option<Id>, Error> {
+        if token.is_empty() {
+            return Ok(None);
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| Error::PageTokenInvalid)?;
+        let (cursor, mac) = bytes.split_last_chunk::<MAC_LEN>().ok_or(Error::PageTokenInvalid)?;
+        let good = self.master.verify(Purpose::PageToken, &self.parts(cursor), mac);
+        let id = Uuid::from_slice(cursor).ok().filter(|_| good).ok_or(Error::PageTokenInvalid)?;
+        Ok(Some(id.into()))
+    }
+
+    /// A page of `size` items out of the `size + 1` that were looked for, and the token of the next one; empty when there
+    /// is none.
+    pub(super) fn page<T>(&self, mut found: Vec<T>, size: u32, id: impl Fn(&T) -> Uuid) -> (Vec<T>, String) {
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        let more = found.len() > size;
+        found.truncate(size);
+        let last = found.last().filter(|_| more).map(id);
+        let token = last.map(|last| {
+            let mac = self.master.mac(Purpose::PageToken, &self.parts(last.as_bytes()));
+            URL_SAFE_NO_PAD.encode([last.as_bytes().as_slice(), &mac].concat())
+        });
+        (found, token.unwrap_or_default())
+    }
+
+    fn parts<'b>(&'b self, cursor: &'b [u8]) -> Vec<&'b [u8]> {
+        self.identity.iter().map(Vec::as_slice).chain([cursor]).collect()
+    }
+}
+
 /// How many items to give for a `page_size`. The protos refuse negative ones.
 pub(super) fn size(page_size: i32) -> u32 {
     match u32::try_from(page_size) {
         Ok(0) | Err(_) => DEFAULT_SIZE,
         Ok(size) => size.min(MAX_SIZE),
     }
-}
-
-/// The token of the page after the one that ended at `cursor`. `list` is what it continues: method, caller and filter.
-pub(super) fn token(master: &Master, list: &[&[u8]], cursor: &[u8]) -> String {
-    let mac = master.mac(Purpose::PageToken, &parts(list, cursor));
-    URL_SAFE_NO_PAD.encode([cursor, &mac].concat())
-}
-
-/// Where the page of this token begins; nowhere for an empty one.
-pub(super) fn cursor(master: &Master, list: &[&[u8]], token: &str) -> Result<Option<Vec<u8>>, Error> {
-    if token.is_empty() {
-        return Ok(None);
-    }
-    let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| Error::PageTokenInvalid)?;
-    let (cursor, mac) = bytes.split_last_chunk::<MAC_LEN>().ok_or(Error::PageTokenInvalid)?;
-    let good = master.verify(Purpose::PageToken, &parts(list, cursor), mac);
-    good.then(|| Some(cursor.to_vec())).ok_or(Error::PageTokenInvalid)
-}
-
-fn parts<'a>(list: &[&'a [u8]], cursor: &'a [u8]) -> Vec<&'a [u8]> {
-    list.iter().copied().chain([cursor]).collect()
 }

@@ -31,7 +31,7 @@ use crate::proto::keyward::v1::session_service_server::{SERVICE_NAME as SESSION,
 pub const HEALTH_NAMES: [&str; 5] = ["", AUTH, SESSION, ACCOUNT, ADMIN];
 
 /// How often an idle connection is asked whether it is still there, and how long it may take to answer.
-const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(20));
+const KEEPALIVE: (Duration, Duration) = (Duration::from_mins(1), Duration::from_secs(20));
 
 /// The most that the headers of a call may hold, in bytes.
 const MAX_HEADER_BYTES: u32 = 16 * 1024;
@@ -123,7 +123,7 @@ pub async fn serve(services: Services, listener: TcpListener, shutdown: Cancella
         // The place of throttles: by origin and device, before any signature or password is checked.
         .layer(filter(&gate, authenticate::authenticate))
         .layer(filter(&gate, authorize::authorize));
-    let server = Server::builder()
+    let until_told = Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE.0))
         .http2_keepalive_timeout(Some(KEEPALIVE.1))
         .http2_max_header_list_size(MAX_HEADER_BYTES)
@@ -139,7 +139,7 @@ pub async fn serve(services: Services, listener: TcpListener, shutdown: Cancella
         tokio::time::sleep(settings.shutdown_grace).await;
     };
     tokio::select! {
-        served = server => served.map_err(ServeError::Transport),
+        served = until_told => served.map_err(ServeError::Transport),
         () = grace_over => Err(ServeError::GraceOver),
     }
 }

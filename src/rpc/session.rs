@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
-use uuid::Uuid;
 
 use super::accept::accept;
+use super::page::List;
 use super::{convert, page};
 use crate::app::App;
 use crate::error::Error;
 use crate::flows::sessions::Target;
 use crate::flows::{logout, sessions};
-use crate::model::id::SessionId;
+use crate::model::session::Session;
 use crate::proto::keyward::v1::revoke_session_request::Target as PbTarget;
 use crate::proto::keyward::v1::session_service_server::SessionService;
 use crate::proto::keyward::v1::{
@@ -31,23 +31,16 @@ impl SessionService for Sessions {
     ) -> Result<Response<ListSessionsResponse>, Status> {
         let call = accept(request)?;
         let caller = call.caller()?;
-        let user_id = caller.user_id.uuid();
-        let list: [&[u8]; 2] = [b"ListSessions", user_id.as_bytes()];
+        let list = List::new(&self.0.master, "ListSessions", caller.user_id.uuid());
         let size = page::size(call.message.page_size);
-        let before = page::cursor(&self.0.master, &list, &call.message.page_token)?;
-        let before = before.map(|cursor| session_id(&cursor)).transpose()?;
-        // One more than asked for tells whether there is a next page.
-        let mut found = sessions::list(&self.0, &caller, before, size.saturating_add(1)).await?;
-        let more = found.len() > usize::try_from(size).unwrap_or(usize::MAX);
-        found.truncate(usize::try_from(size).unwrap_or(usize::MAX));
-        let last = found.last().filter(|_| more);
-        let next_page_token = last.map(|last| page::token(&self.0.master, &list, last.session_id.uuid().as_bytes()));
-        let is_current = |session: &crate::model::session::Session| session.session_id == caller.session_id;
-        let sessions = found.into_iter().map(|session| (is_current(&session), session));
-        Ok(Response::new(ListSessionsResponse {
-            sessions: sessions.map(|(current, session)| convert::session(session, current)).collect(),
-            next_page_token: next_page_token.unwrap_or_default(),
-        }))
+        let after = list.after(&call.message.page_token)?;
+        let found = sessions::list(&self.0, &caller, after, size.saturating_add(1)).await?;
+        let (sessions, next_page_token) = list.page(found, size, |session| session.session_id.uuid());
+        let show = |session: Session| {
+            let current = session.session_id == caller.session_id;
+            convert::session(session, current)
+        };
+        Ok(Response::new(ListSessionsResponse { sessions: sessions.into_iter().map(show).collect(), next_page_token }))
     }
 
     async fn revoke_session(
@@ -87,8 +80,4 @@ impl SessionService for Sessions {
             device_id: call.device_id().map(|device_id| device_id.as_str().to_owned()).unwrap_or_default(),
         }))
     }
-}
-
-fn session_id(cursor: &[u8]) -> Result<SessionId, Error> {
-    Uuid::from_slice(cursor).map(Into::into).map_err(|_| Error::PageTokenInvalid)
 }

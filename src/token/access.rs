@@ -77,7 +77,18 @@ struct Claims {
     jti: Uuid,
 }
 
-/// A new access token, and when it ends.
+/// A new access token with its times, which are whole seconds.
+#[derive(Debug)]
+pub struct IssuedToken {
+    /// The token.
+    pub token: SecretString,
+    /// When it was made.
+    pub issued_at: DateTime<Utc>,
+    /// When it ends.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// A new access token.
 ///
 /// # Errors
 /// When signing fails.
@@ -86,7 +97,7 @@ pub fn issue(
     settings: &Tokens,
     grant: &Grant,
     now: DateTime<Utc>,
-) -> Result<(SecretString, DateTime<Utc>), AccessTokenError> {
+) -> Result<IssuedToken, AccessTokenError> {
     let issued_at = now.timestamp();
     let lifetime = i64::try_from(settings.access_ttl.as_secs()).unwrap_or(i64::MAX);
     let expires_at = issued_at.saturating_add(lifetime);
@@ -105,7 +116,8 @@ pub fn issue(
     header.typ = Some(TYPE.to_owned());
     header.kid = Some(keys.active.key_id.clone());
     let token = encode(&header, &claims, &keys.active.key).map_err(AccessTokenError::Unverifiable)?;
-    Ok((token.into(), DateTime::from_timestamp(expires_at, 0).unwrap_or(now)))
+    let time = |seconds| DateTime::from_timestamp(seconds, 0).unwrap_or(now);
+    Ok(IssuedToken { token: token.into(), issued_at: time(issued_at), expires_at: time(expires_at) })
 }
 
 /// Checks a token's type, key, signature, issuer and audience; not its time, which the caller's clock decides.

@@ -50,6 +50,8 @@ impl RefreshToken {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD;
     use chrono::DateTime;

@@ -40,6 +40,8 @@ fn client_limit(headers: &HeaderMap) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
     use super::{Duration, HeaderMap, client_limit};
 
     fn limit(text: &str) -> Option<Duration> {
@@ -51,7 +53,7 @@ mod tests {
     #[test]
     fn the_units_are_those_of_the_grpc_protocol() {
         assert_eq!(limit("2S"), Some(Duration::from_secs(2)));
-        assert_eq!(limit("1M"), Some(Duration::from_secs(60)));
+        assert_eq!(limit("1M"), Some(Duration::from_mins(1)));
         assert_eq!(limit("250m"), Some(Duration::from_millis(250)));
         assert_eq!(limit("99999999n"), Some(Duration::from_nanos(99_999_999)));
     }

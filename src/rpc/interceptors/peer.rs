@@ -60,6 +60,8 @@ fn garbage() -> Error {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
     use super::{HeaderMap, IpAddr, client_address};
 
     fn client(peer: &str, forwarded: &[&str]) -> Option<IpAddr> {
@@ -71,30 +73,30 @@ mod tests {
         client_address(peer.parse().unwrap(), &headers, &trusted).ok()
     }
 
-    fn ip(text: &str) -> Option<IpAddr> {
-        Some(text.parse().unwrap())
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
     }
 
     #[test]
     fn a_stranger_is_who_it_is_whatever_it_says() {
-        assert_eq!(client("192.0.2.1:1", &["198.51.100.7"]), ip("192.0.2.1"));
-        assert_eq!(client("192.0.2.1:1", &["garbage"]), ip("192.0.2.1"));
+        assert_eq!(client("192.0.2.1:1", &["198.51.100.7"]), Some(ip("192.0.2.1")));
+        assert_eq!(client("192.0.2.1:1", &["garbage"]), Some(ip("192.0.2.1")));
     }
 
     #[test]
     fn behind_trusted_proxies_the_rightmost_stranger_is_the_client() {
-        assert_eq!(client("10.0.0.1:1", &[]), ip("10.0.0.1"));
-        assert_eq!(client("10.0.0.1:1", &["198.51.100.7"]), ip("198.51.100.7"));
-        assert_eq!(client("10.0.0.1:1", &["198.51.100.7, 10.0.0.2"]), ip("198.51.100.7"));
-        assert_eq!(client("10.0.0.1:1", &["203.0.113.9, 198.51.100.7", "10.0.0.3"]), ip("198.51.100.7"));
-        assert_eq!(client("10.0.0.1:1", &["garbage, 198.51.100.7"]), ip("198.51.100.7"));
-        assert_eq!(client("[fd00::1]:1", &["[2001:db8::1]:443"]), ip("2001:db8::1"));
+        assert_eq!(client("10.0.0.1:1", &[]), Some(ip("10.0.0.1")));
+        assert_eq!(client("10.0.0.1:1", &["198.51.100.7"]), Some(ip("198.51.100.7")));
+        assert_eq!(client("10.0.0.1:1", &["198.51.100.7, 10.0.0.2"]), Some(ip("198.51.100.7")));
+        assert_eq!(client("10.0.0.1:1", &["203.0.113.9, 198.51.100.7", "10.0.0.3"]), Some(ip("198.51.100.7")));
+        assert_eq!(client("10.0.0.1:1", &["garbage, 198.51.100.7"]), Some(ip("198.51.100.7")));
+        assert_eq!(client("[fd00::1]:1", &["[2001:db8::1]:443"]), Some(ip("2001:db8::1")));
     }
 
     #[test]
     fn mapped_addresses_are_folded() {
-        assert_eq!(client("[::ffff:192.0.2.1]:1", &[]), ip("192.0.2.1"));
-        assert_eq!(client("[::ffff:10.0.0.1]:1", &["::ffff:198.51.100.7"]), ip("198.51.100.7"));
+        assert_eq!(client("[::ffff:192.0.2.1]:1", &[]), Some(ip("192.0.2.1")));
+        assert_eq!(client("[::ffff:10.0.0.1]:1", &["::ffff:198.51.100.7"]), Some(ip("198.51.100.7")));
     }
 
     #[test]

@@ -46,14 +46,14 @@ impl From<DieselError> for StoreError {
             DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, information) => {
                 Self::Duplicate { constraint: information.constraint_name().unwrap_or_default().to_owned() }
             }
-            DieselError::DatabaseError(kind, information) if passes_with_time(kind, information.message()) => {
+            DieselError::DatabaseError(kind, information) if passes_with_time(*kind, information.message()) => {
                 Self::Unavailable(Box::new(error))
             }
             DieselError::BrokenTransactionManager | DieselError::AlreadyInTransaction => {
                 Self::Unavailable(Box::new(error))
             }
             DieselError::RollbackErrorOnCommit { commit_error, .. } => match commit_error.as_ref() {
-                DieselError::DatabaseError(kind, information) if passes_with_time(kind, information.message()) => {
+                DieselError::DatabaseError(kind, information) if passes_with_time(*kind, information.message()) => {
                     Self::Unavailable(Box::new(error))
                 }
                 _ => Self::Statement(error),
@@ -66,7 +66,7 @@ impl From<DieselError> for StoreError {
 /// Whether a database error is about the server's state and not about the statement. Diesel passes the message on but not
 /// the SQLSTATE; these are the messages of class 57 (operator intervention), 53 (insufficient resources), 40 (rollback)
 /// and 55P03 (lock not available), and of hot standbys.
-fn passes_with_time(kind: &DatabaseErrorKind, message: &str) -> bool {
+fn passes_with_time(kind: DatabaseErrorKind, message: &str) -> bool {
     const PASSING: [&str; 12] = [
         "terminating connection",
         "the database system is",

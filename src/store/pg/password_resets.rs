@@ -96,6 +96,8 @@ statement! {
     "UPDATE password_resets SET consumed_at = $2 WHERE user_id = $1 AND consumed_at IS NULL"
 }
 
+type StandingRow = (Option<DateTime<Utc>>, Option<DateTime<Utc>>, DateTime<Utc>, i16);
+
 /// Begins a reset.
 ///
 /// # Errors
@@ -139,8 +141,7 @@ pub async fn take_attempt(
 /// When the database fails.
 pub async fn find_standing(conn: &mut Connection, reset_id: ResetId) -> Result<Option<Standing>, StoreError> {
     let statement = FindStanding { reset_id: reset_id.uuid() };
-    let row: Option<(Option<DateTime<Utc>>, Option<DateTime<Utc>>, DateTime<Utc>, i16)> =
-        statement.get_result(conn).await.optional()?;
+    let row: Option<StandingRow> = statement.get_result(conn).await.optional()?;
     Ok(row.map(|(consumed_at, token_expires_at, code_expires_at, code_attempts)| Standing {
         consumed: consumed_at.is_some() || token_expires_at.is_some(),
         code_expires_at,

@@ -128,6 +128,9 @@ statement! {
     )"
 }
 
+type AttemptRow = (String, String, Option<String>, Option<String>, Vec<u8>);
+type StandingRow = (Option<DateTime<Utc>>, DateTime<Utc>, DateTime<Utc>, i16, DateTime<Utc>);
+
 /// Stages a registration.
 ///
 /// # Errors
@@ -171,8 +174,7 @@ pub async fn take_attempt(
         attempts: i16::try_from(attempts).unwrap_or(i16::MAX),
         now,
     };
-    let row: Option<(String, String, Option<String>, Option<String>, Vec<u8>)> =
-        statement.get_result(conn).await.optional()?;
+    let row: Option<AttemptRow> = statement.get_result(conn).await.optional()?;
     let Some((email, display_name, password_hash, locale, code_hash)) = row else { return Ok(None) };
     let registration = Registration {
         registration_id,
@@ -197,8 +199,7 @@ pub async fn find_standing(
     registration_id: RegistrationId,
 ) -> Result<Option<Standing>, StoreError> {
     let statement = FindStanding { registration_id: registration_id.uuid() };
-    type Row = (Option<DateTime<Utc>>, DateTime<Utc>, DateTime<Utc>, i16, DateTime<Utc>);
-    let row: Option<Row> = statement.get_result(conn).await.optional()?;
+    let row: Option<StandingRow> = statement.get_result(conn).await.optional()?;
     Ok(row.map(|(consumed_at, expires_at, code_expires_at, code_attempts, resend_available_at)| Standing {
         consumed: consumed_at.is_some(),
         expires_at,

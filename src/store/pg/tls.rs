@@ -153,6 +153,8 @@ impl ServerCertVerifier for Lenient {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
     use super::{Verification, verification_of};
 
     #[test]

@@ -13,7 +13,7 @@ use crate::model::email::Email;
 use crate::model::id::UserId;
 use crate::model::locale::Locale;
 use crate::model::password::PasswordHash;
-use crate::model::user::{NORMAL_USER, User, UserState};
+use crate::model::user::{NORMAL_USER, ProfileChange, User, UserState};
 
 /// A user with what only its own log-in may look at.
 #[derive(Debug)]
@@ -245,15 +245,6 @@ pub async fn insert(conn: &mut Connection, new: &NewUser, now: DateTime<Utc>) ->
         roles,
     };
     Ok(statement.get_result::<(bool,)>(conn).await.optional()?.is_some())
-}
-
-/// What of a profile is to change; what is `None` stays.
-#[derive(Debug, Default)]
-pub struct ProfileChange {
-    /// The new name.
-    pub display_name: Option<DisplayName>,
-    /// The new language, or none.
-    pub locale: Option<Option<Locale>>,
 }
 
 /// Changes a profile; `None` when there is no such user.

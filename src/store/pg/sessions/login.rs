@@ -136,8 +136,8 @@ pub async fn insert_login(conn: &mut Connection, login: NewLogin) -> Result<Logi
     let (mut evicted, mut replaced) = (Vec::new(), Vec::new());
     for (_, reason, ended) in rows {
         let Some(ended) = ended else { continue };
-        let replaces = reason.as_deref() == Some(EndReason::Replaced.as_str());
-        if replaces { &mut replaced } else { &mut evicted }.push(session(ended)?);
+        let same_device = reason.as_deref() == Some(EndReason::Replaced.as_str());
+        if same_device { &mut replaced } else { &mut evicted }.push(session(ended)?);
     }
     Ok(LoginOutcome::LoggedIn { evicted, replaced, noticed })
 }
