@@ -1,0 +1,35 @@
+//! What the tests stand on: the production stack on a real port, a PostgreSQL database of its own for every test, a real
+//! SMTP server as mailbox, a clock that moves when told to, and actors whose calls read as a story.
+//!
+//! Nothing here knows what a method should answer, except that every refusal has the details that all of them must have.
+
+mod app;
+mod calls;
+mod database;
+mod device;
+mod mailbox;
+mod person;
+mod refusal;
+mod replica;
+mod settings;
+
+pub(crate) use app::TestApp;
+pub(crate) use calls::PASSWORD;
+pub(crate) use device::Device;
+pub(crate) use person::{Person, SignedIn};
+pub(crate) use refusal::{Refusal, answer, refused};
+pub(crate) use replica::Replica;
+pub(crate) use settings::Settings;
+
+use std::time::Duration;
+
+/// How long a test waits for what must happen before it fails. Nothing waits this long when all is well.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits for what must happen, and fails the test, naming `what`, when it does not.
+pub(crate) async fn within_patience<T>(what: &str, event: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, event).await {
+        Ok(happened) => happened,
+        Err(_) => panic!("waited {PATIENCE:?} in vain for {what}"),
+    }
+}

@@ -1,0 +1,74 @@
+//! A PostgreSQL database of its own for every test, copied from one with all migrations, and dropped at the end.
+
+mod instance;
+mod server;
+
+use server::Server;
+use tokio_postgres::Client;
+
+/// A test's database.
+pub(crate) struct Database {
+    server: &'static Server,
+    name: String,
+    url: String,
+}
+
+impl Database {
+    /// One with the whole schema and nothing in it but what the migrations put there.
+    pub(crate) async fn create() -> Self {
+        let server = Server::get().await;
+        Self::of(server, server.copy_of_template().await)
+    }
+
+    /// One without any schema.
+    pub(crate) async fn create_empty() -> Self {
+        let server = Server::get().await;
+        Self::of(server, server.empty_database().await)
+    }
+
+    fn of(server: &'static Server, name: String) -> Self {
+        let url = server.url_of(&name);
+        Self { server, name, url }
+    }
+
+    /// How to connect to it.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A connection, to look into the tables, or to make what cannot be made from outside.
+    pub(crate) async fn client(&self) -> Client {
+        server::connect(&self.url).await
+    }
+
+    /// The database goes away: every connection is cut, and none is let in.
+    pub(crate) async fn go_away(&self) {
+        let admin = self.server.admin().await;
+        admin.batch_execute(&format!("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false", self.name)).await.unwrap();
+        self.cut_connections().await;
+    }
+
+    /// The database lets connections in again.
+    pub(crate) async fn come_back(&self) {
+        let admin = self.server.admin().await;
+        admin.batch_execute(&format!("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true", self.name)).await.unwrap();
+    }
+
+    /// Ends every connection to it, as a restart does, and waits until they are gone. New ones are let in.
+    pub(crate) async fn cut_connections(&self) {
+        let cut = "SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity WHERE datname = $1";
+        self.server.admin().await.query(cut, &[&self.name]).await.unwrap();
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let (server, name) = (self.server, std::mem::take(&mut self.name));
+        // On a thread of its own, as this one is in the middle of a runtime. What cannot be dropped is dropped by a later run.
+        let dropping = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async { server.drop_database(&name).await });
+        });
+        let _ = dropping.join();
+    }
+}
