@@ -79,7 +79,7 @@ impl Connector {
     async fn open(&self) -> Result<AsyncPgConnection, ConnectionError> {
         let tls = MakeRustlsConnect::new(self.tls.as_ref().clone());
         let (client, connection) =
-            self.config.connect(tls).await.map_err(|error| ConnectionError::BadConnection(error.to_string()))?;
+            self.config.connect(tls).await.map_err(|error| ConnectionError::BadConnection(with_cause(&error)))?;
         let mut connection = AsyncPgConnection::try_from_client_and_connection(client, connection).await?;
         connection.batch_execute(&self.settings).await.map_err(ConnectionError::CouldntSetupConfiguration)?;
         Ok(connection)
@@ -92,6 +92,11 @@ impl Connector {
             async move { connector.connect().await }.boxed()
         })
     }
+}
+
+/// The driver's own words are "db error"; the server's are behind them.
+fn with_cause(error: &tokio_postgres::Error) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
 /// Logs why a connection could not be opened; the caller only learns that none came in time.
