@@ -6,7 +6,6 @@ use super::{outbox, revocations};
 use crate::app::App;
 use crate::error::Error;
 use crate::hashing::Verdict;
-use crate::mail::Content;
 use crate::model::caller::Caller;
 use crate::model::origin::DeviceOrigin;
 use crate::model::password::{Password, PasswordHash};
@@ -100,7 +99,7 @@ async fn replace_password(
     password_resets::consume_all_of(conn, caller.user_id, now).await?;
     let ending = revocations::ending(app, EndReason::PasswordChanged, now);
     let ended = sessions::end_all(conn, caller.user_id, Some(caller.session_id), ending).await?;
-    let notice = Content::PasswordChanged { at: now, ip_address: from.origin.ip_address, device_name: None };
+    let notice = outbox::password_changed(&from.origin, now);
     outbox::enqueue(app, conn, outbox::to_user(&user, notice), now).await?;
     Ok(ended)
 }

@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 use crate::app::App;
 use crate::error::Error;
 use crate::mail::{Content, Mail};
+use crate::model::device::DeviceName;
 use crate::model::email::Email;
 use crate::model::id::MailId;
 use crate::model::locale::Locale;
+use crate::model::origin::Origin;
 use crate::model::user::User;
 use crate::store::pg::Connection;
 use crate::store::pg::mail_outbox::{self, OutboxMail};
@@ -37,6 +39,17 @@ pub fn to_user(user: &User, content: Content) -> Mail {
 #[must_use]
 pub fn to_address(email: &Email, locale: Option<&Locale>, content: Content) -> Mail {
     Mail { to: email.clone(), locale: locale.map(ToString::to_string), display_name: None, content }
+}
+
+/// That the password was changed, from where and with what.
+#[must_use]
+pub fn password_changed(origin: &Origin, now: DateTime<Utc>) -> Content {
+    let device_name = DeviceName::or_from_user_agent("", Some(&origin.user_agent));
+    Content::PasswordChanged {
+        at: now,
+        ip_address: origin.ip_address,
+        device_name: Some(device_name.as_str().to_owned()),
+    }
 }
 
 /// Seals a mail for the outbox.

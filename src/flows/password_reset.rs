@@ -188,7 +188,7 @@ async fn set_password(
     registrations::consume_all_of(conn, &user.email, now).await?;
     let ending = revocations::ending(app, EndReason::PasswordChanged, now);
     let ended = sessions::end_all(conn, user_id, None, ending).await?;
-    let notice = Content::PasswordChanged { at: now, ip_address: from.origin.ip_address, device_name: None };
+    let notice = outbox::password_changed(&from.origin, now);
     outbox::enqueue(app, conn, outbox::to_user(&user, notice), now).await?;
     Ok(ended)
 }
