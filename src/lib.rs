@@ -1,5 +1,97 @@
-//! Keyward: a gRPC authentication service.
-#![doc = "draft"]
+//! Keyward: a gRPC authentication service. It registers users, proves their addresses, signs them in on their
+//! devices, and says of every later call who is calling.
+//!
+//! This page is the map of the crate. What the service does for its clients is told in the README and in the comments
+//! of the protos; what each part does, in its module.
+//!
+//! # The path of a call
+//!
+//! A call comes in through a stack of [interceptors](rpc). They read headers and never bodies, and each leaves what
+//! it found out as a typed value for those behind it: the request id, the client's [`Origin`](model::origin::Origin),
+//! the method's [`MethodPolicy`](rpc::methods::MethodPolicy), the [`DeviceId`](model::device::DeviceId), the
+//! [`Caller`](model::caller::Caller). The stack is one list in `rpc::server`, with the reason for each place in it.
+//!
+//! Behind the stack stands a handler. It checks the message's shape against the rules in the protos, turns the
+//! protobuf into the [model], calls one [flow](flows), and turns the outcome back. The flow asks the [store], applies
+//! a rule of [policy], hashes a password, seals a mail; it is a free function over [`App`](app::App), and is named
+//! after its RPC. Whatever goes wrong is a variant of one enum, [`Error`](error::Error), and `rpc::status` alone
+//! decides what that looks like on the wire: a canonical code, a reason, and the standard details.
+//!
+//! To see all of it at once, read [`flows::login`] from top to bottom, then `rpc::auth` before it and
+//! [`store::pg::sessions`] behind it.
+//!
+//! # Who knows whom
+//!
+//! ```text
+//! rpc (interceptors, services) -> flows -> { policy, store, token, hashing, mail } -> model
+//! jobs -> flows, store          cli -> app, rpc, jobs          config: plain data, for all that need a section
+//! ```
+//!
+//! Imports point one way, and a test reads them to keep it so. Three borders follow from that:
+//!
+//! * **Protobuf stops at [rpc].** Flows never see tonic, so that they can be called from the command line and from
+//!   jobs, and so that a change of the API is a change of one layer.
+//! * **SQL stops at [store].** Store functions take a connection and decide nothing; the flow says what is one
+//!   transaction. No password is hashed and no mail is sent inside of one, since either may take longer than a lock
+//!   may be held.
+//! * **Decisions sit in [policy].** They are pure functions: no async, no I/O, no clock. The rules that matter most
+//!   can be read and tested without a database.
+//!
+//! Time is an argument. [`Clock`](clock::Clock) is asked once in a call, and the answer goes down to the SQL, which
+//! never says `now()`; so a test moves through ninety days in no time, and one call never sees two times.
+//!
+//! # Who may call what
+//!
+//! Every RPC declares its access in the proto, as an option: anyone, a signed-in user, or the holder of a permission;
+//! with or without a device; and the throttle that it draws from. [`rpc::methods`] reads the options from the
+//! embedded descriptors. A method without one stops the start, so that nobody can forget it. The option is the whole
+//! truth: no flow asks again, and `keyward methods` prints it for review.
+//!
+//! # Tokens
+//!
+//! One master key is all the secret that a deployment keeps. [`token::master`] derives from it, by HKDF, a key for
+//! each purpose: refresh tokens, mailed codes, page tokens, sealed columns. Several may be given while one replaces
+//! another.
+//!
+//! An [access token](token::access) is a short-lived JWT, bound to a session and its device. Its signing keys live in
+//! Postgres, sealed under the master key. Checking one costs no I/O: a signature is verified once and then
+//! [remembered](token::cache), and whether its session has ended is looked up in memory.
+//!
+//! A [refresh token](token::refresh) is a session id, a generation, and a code that authenticates the two. A forged
+//! one is refused before anybody asks the database, and the database holds the generation alone, so that reading it
+//! yields no token. Rotation is one UPDATE that names the generation it expects: of any number of clients that
+//! present the same token at once, one moves the session on. The others, within a few seconds, are given the *same*
+//! successor, because replies get lost and people open two tabs. A token older than that was copied by someone, and
+//! [`policy::rotation`] ends the session.
+//!
+//! # Revocations
+//!
+//! Whatever ends a session writes a row of the revocation feed in the same statement. The process that did it takes
+//! the row into [memory](token::revocations) at once; every other replica tails the table several times a second (a
+//! [job](jobs), reading a stretch again so that a transaction which commits late is not missed). When the feed is
+//! older than its bound, checks ask Postgres: a replica that is cut off becomes slow, never trusting. A table that is
+//! read, rather than LISTEN and NOTIFY, keeps connection poolers and other engines that speak Postgres possible.
+//!
+//! # Passwords
+//!
+//! [`hashing`] is a pool of its own: as many threads as cores, a queue with an end, and a deadline. Argon2id is made
+//! to be expensive, so whoever may ask for it without a bound can stop the service. When the queue is full a call is
+//! refused at once, and told when to come back. An unknown address costs the same work as a wrong password and gets
+//! the same answer.
+//!
+//! # Mail and jobs
+//!
+//! A mail is a row of the outbox, sealed because it may hold a code, and written in the transaction that causes it:
+//! no account without its mail, no mail for what was rolled back. A job claims rows under a lease and delivers them,
+//! tries again with growing pauses, and gives up in the end, so a mail may come twice but is not lost in a crash.
+//! [`jobs`] also follows the revocation feed and tells the health service whether the database answers. A job that
+//! panics is started again.
+//!
+//! # Many replicas
+//!
+//! A replica holds nothing that it cannot rebuild from Postgres. What must happen once is one statement, or happens
+//! with the user's row locked: the device limit, a code's attempts, a reset token's one use. Migrations are embedded
+//! and applied under an advisory lock, so that replicas may start together.
 
 pub mod app;
 pub mod cli;
@@ -14,5 +106,6 @@ pub mod model;
 pub mod policy;
 pub mod proto;
 pub mod rpc;
+pub mod service;
 pub mod store;
 pub mod token;

@@ -8,6 +8,8 @@
     clippy::allow_attributes,
     clippy::allow_attributes_without_reason,
     missing_docs,
+    rustdoc::invalid_html_tags,
+    rustdoc::bare_urls,
     reason = "generated"
 )]
 

@@ -3,7 +3,7 @@
 //! Two questions, after NIST SP 800-63B 3.1.1.2: is it a common one, and is it built from what is known of its owner? There
 //! are no rules about what kinds of characters it is composed of. Length and encoding are `model::password`'s.
 //!
-//! The answer is pure, but not free (see [`guessable`]): it is asked on a hashing worker, never on an async thread.
+//! The answer is pure, but not free (see `guessable`): it is asked on a hashing worker, never on an async thread.
 
 mod folding;
 mod guessable;

@@ -12,20 +12,21 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::flows::health;
 
-/// Serves until `shutdown`. `/healthz` says that the process runs, `/readyz` that it can serve calls.
+/// Serves until it is dropped. `/healthz` says that the process runs, `/readyz` that it can serve calls: not while
+/// `draining`.
 ///
 /// # Errors
 /// When the listener fails.
-pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: CancellationToken) -> Result<(), std::io::Error> {
+pub async fn serve(app: Arc<App>, listener: TcpListener, draining: CancellationToken) -> Result<(), std::io::Error> {
     let router = Router::new()
         .route("/healthz", get(async || (StatusCode::OK, "ok\n")))
         .route("/readyz", get(readyz))
-        .with_state((app, shutdown.clone()));
-    axum::serve(listener, router).with_graceful_shutdown(shutdown.cancelled_owned()).await
+        .with_state((app, draining));
+    axum::serve(listener, router).await
 }
 
-async fn readyz(State((app, shutdown)): State<(Arc<App>, CancellationToken)>) -> (StatusCode, &'static str) {
-    if shutdown.is_cancelled() {
+async fn readyz(State((app, draining)): State<(Arc<App>, CancellationToken)>) -> (StatusCode, &'static str) {
+    if draining.is_cancelled() {
         return (StatusCode::SERVICE_UNAVAILABLE, "draining\n");
     }
     match health::check(&app).await {

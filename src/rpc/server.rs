@@ -48,9 +48,6 @@ pub enum ServeError {
     /// The connection that it listens on failed.
     #[error("the gRPC server failed")]
     Transport(#[source] tonic::transport::Error),
-    /// Calls were still running when the time to finish them was over.
-    #[error("calls were still running when the shutdown grace was over")]
-    GraceOver,
 }
 
 /// The services, ready to be served.
@@ -97,10 +94,10 @@ impl Services {
     }
 }
 
-/// Serves until `shutdown`, then lets running calls finish within `server.shutdown_grace`.
+/// Serves until `shutdown`, then lets running calls finish within `server.shutdown_grace`; those that do not are cut off.
 ///
 /// # Errors
-/// When the listener fails, or calls outlast the grace.
+/// When the listener fails.
 pub async fn serve(services: Services, listener: TcpListener, shutdown: CancellationToken) -> Result<(), ServeError> {
     let Services { routes, gate, .. } = services;
     let settings = gate.app.config.server.clone();
@@ -140,6 +137,9 @@ pub async fn serve(services: Services, listener: TcpListener, shutdown: Cancella
     };
     tokio::select! {
         served = until_told => served.map_err(ServeError::Transport),
-        () = grace_over => Err(ServeError::GraceOver),
+        () = grace_over => {
+            tracing::warn!("calls were still running when the shutdown grace was over; they are cut off");
+            Ok(())
+        }
     }
 }

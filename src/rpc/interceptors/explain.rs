@@ -10,10 +10,12 @@ use crate::error::Error;
 /// The header that carries error details.
 const DETAILS: &str = "grpc-status-details-bin";
 
-/// Serves the call; an error without details is replaced by ours of the same meaning.
+/// Serves the call; an error without details is replaced by ours of the same meaning. What the standard services answer is
+/// theirs: `NOT_FOUND` of an unknown service's health, say.
 pub(in crate::rpc) async fn explain(_: Gate, request: Request<Body>, next: Next) -> Response<Body> {
+    let ours = request.uri().path().starts_with("/keyward.");
     let response = next.run(request).await;
-    if response.headers().contains_key(DETAILS) {
+    if !ours || response.headers().contains_key(DETAILS) {
         return response;
     }
     let Some(status) = Status::from_header_map(response.headers()) else { return response };
