@@ -72,7 +72,10 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
         Command::Methods => methods::run(),
         Command::Descriptors(arguments) => descriptors::run(&arguments),
-        Command::CheckConfig => block_on(check_config::run(load()?)),
+        Command::CheckConfig => {
+            // The pool that it makes, to see whether it can, wants a runtime around it.
+            block_on(async { check_config::run(&load()?) })
+        }
         Command::Serve => block_on(serve::run(load()?)),
         Command::Migrate => block_on(migrate::run(load()?)),
         Command::Health(arguments) => block_on(health::run(load()?, arguments)),

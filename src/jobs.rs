@@ -28,19 +28,20 @@ pub struct Jobs {
 }
 
 impl Jobs {
-    /// Starts all jobs; they run until `shutdown`. From `draining` on, the service's health is no longer theirs to tell.
+    /// Starts all jobs; they run until `shutdown`. `health` is told of the services of these names. From `draining` on, the service's health is no longer theirs to tell.
     #[must_use]
     pub fn start(
         app: &Arc<App>,
-        health: &HealthReporter,
+        (health, names): (&HealthReporter, &'static [&'static str]),
         draining: &CancellationToken,
         shutdown: CancellationToken,
     ) -> Self {
         let jobs = Self { tracker: TaskTracker::new(), shutdown };
-        let (app, health, draining) = (app.clone(), health.clone(), draining.clone());
-        jobs.supervise("mailer", app.clone(), mailer::run);
-        jobs.supervise("revocation feed", app.clone(), revocation_feed::run);
-        jobs.supervise("health", app, move |app, _| health::run(app, health.clone(), draining.clone()));
+        let (mailing, following, telling) = (app.clone(), app.clone(), app.clone());
+        jobs.supervise("mailer", move |shutdown| mailer::run(mailing.clone(), shutdown));
+        jobs.supervise("revocation feed", move |shutdown| revocation_feed::run(following.clone(), shutdown));
+        let (health, draining) = (health.clone(), draining.clone());
+        jobs.supervise("health", move |_| health::run(telling.clone(), (health.clone(), names), draining.clone()));
         jobs
     }
 
@@ -50,19 +51,20 @@ impl Jobs {
         self.tracker.wait().await;
     }
 
-    fn supervise<F, R>(&self, name: &'static str, app: Arc<App>, run: F)
+    fn supervise<F, R>(&self, name: &'static str, run: F)
     where
-        F: Fn(Arc<App>, CancellationToken) -> R + Send + 'static,
+        F: Fn(CancellationToken) -> R + Send + 'static,
         R: Future<Output = ()> + Send,
     {
         let shutdown = self.shutdown.clone();
         self.tracker.spawn(async move {
             while !shutdown.is_cancelled() {
-                let job = AssertUnwindSafe(run(app.clone(), shutdown.clone())).catch_unwind();
-                if job.await.is_err() {
-                    tracing::error!(job = name, "a job panicked and will be started again");
-                    pause(RESTART_AFTER, &shutdown).await;
+                let job = AssertUnwindSafe(run(shutdown.clone())).catch_unwind();
+                if job.await.is_ok() {
+                    return;
                 }
+                tracing::error!(job = name, "a job panicked and will be started again");
+                pause(RESTART_AFTER, &shutdown).await;
             }
         });
     }
@@ -73,5 +75,26 @@ async fn pause(time: Duration, shutdown: &CancellationToken) {
     tokio::select! {
         () = tokio::time::sleep(time) => {}
         () = shutdown.cancelled() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::{CancellationToken, Jobs, TaskTracker};
+
+    #[tokio::test]
+    async fn a_job_that_panics_is_started_again_and_one_that_ends_is_not() {
+        let jobs = Jobs { tracker: TaskTracker::new(), shutdown: CancellationToken::new() };
+        let runs = Arc::new(AtomicU32::new(0));
+        let counted = runs.clone();
+        jobs.supervise("test", move |_| {
+            let run = counted.fetch_add(1, Ordering::Relaxed);
+            async move { assert!(run > 0, "the first run panics") }
+        });
+        jobs.stopped().await;
+        assert_eq!(runs.load(Ordering::Relaxed), 2);
     }
 }

@@ -26,7 +26,7 @@ pub async fn run(
     let draining = CancellationToken::new();
     let drained = CancellationToken::new();
     let health = services.health.clone();
-    let jobs = Jobs::start(&app, &health, &draining, drained.clone());
+    let jobs = Jobs::start(&app, (&health, &HEALTH_NAMES), &draining, drained.clone());
     let http = tokio::spawn(rpc::http::serve(app, http_listener, draining.clone()));
     tokio::spawn(drain_when(told_to_stop, health, draining.clone()));
 

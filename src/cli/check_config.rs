@@ -5,9 +5,9 @@ use crate::app;
 use crate::config::Config;
 use crate::rpc::methods::Methods;
 
-pub(super) async fn run(config: Config) -> Result<(), Failure> {
+pub(super) fn run(config: &Config) -> Result<(), Failure> {
     config.require_for_serve()?;
-    app::check(&config)?;
+    app::check(config)?;
     Methods::load()?;
     for warning in config.warnings() {
         print(&format!("# warning: {warning}\n"))?;

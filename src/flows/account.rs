@@ -105,6 +105,7 @@ async fn replace_password(
 }
 
 async fn delete_all(app: &App, conn: &mut Connection, user: &User, now: DateTime<Utc>) -> Result<Ended, Error> {
+    users::lock(conn, user.user_id).await?.ok_or(Error::UserNotFound)?;
     // The holders are locked, so that two administrators who leave at once do not both find the other still there.
     if user.roles.iter().any(|role| role == ADMIN) && users::lock_holders(conn, ADMIN).await? == [user.user_id] {
         return Err(Error::LastAdmin);

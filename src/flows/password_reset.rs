@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::mail::Content;
 use crate::model::code::Code;
 use crate::model::email::Email;
-use crate::model::id::ResetId;
+use crate::model::id::{ResetId, UserId};
 use crate::model::origin::DeviceOrigin;
 use crate::model::password::{Password, PasswordHash};
 use crate::model::session::EndReason;
@@ -21,7 +21,7 @@ use crate::model::user::User;
 use crate::policy;
 use crate::store::pg::password_resets::{self, NewReset};
 use crate::store::pg::sessions::{self, Ended};
-use crate::store::pg::{Connection, registrations, users};
+use crate::store::pg::{Connection, users};
 use crate::token::reset;
 
 /// When a request for a reset is answered, counted from its arrival. It costs a millisecond or two of work, so little that
@@ -159,7 +159,7 @@ pub async fn reset_password(
 
     let now = app.clock.now();
     let mut tx = app.pool.begin().await?;
-    let outcome = set_password(app, &mut tx, from, (&token_hash, &password_hash), now).await;
+    let outcome = set_password(app, &mut tx, from, (owner.user_id, &token_hash, &password_hash), now).await;
     let ended = tx.end(outcome).await?;
     revocations::take_in(app, ended, now);
     app.outbox_filled.notify_one();
@@ -178,14 +178,15 @@ async fn set_password(
     app: &App,
     conn: &mut Connection,
     from: &DeviceOrigin,
-    (token_hash, password_hash): (&[u8], &PasswordHash),
+    (owner, token_hash, password_hash): (UserId, &[u8], &PasswordHash),
     now: DateTime<Utc>,
 ) -> Result<Ended, Error> {
+    // Whoever sets a password locks the user first and its resets after, lest two of them wait for each other.
+    users::lock(conn, owner).await?.ok_or(Error::ResetTokenExpired)?;
     let user_id = password_resets::take_token(conn, token_hash, now).await?.ok_or(Error::ResetTokenExpired)?;
     let user = users::update_password(conn, user_id, password_hash, None, now).await?;
     let user = user.ok_or(Error::ResetTokenExpired)?;
     password_resets::consume_all_of(conn, user_id, now).await?;
-    registrations::consume_all_of(conn, &user.email, now).await?;
     let ending = revocations::ending(app, EndReason::PasswordChanged, now);
     let ended = sessions::end_all(conn, user_id, None, ending).await?;
     let notice = outbox::password_changed(&from.origin, now);

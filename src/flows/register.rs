@@ -78,19 +78,21 @@ pub async fn register(app: &App, from: &DeviceOrigin, request: Register) -> Resu
 /// No such registration, one that is over, too soon, too many codes to the address, or a failure of ours.
 pub async fn resend_code(app: &App, registration_id: RegistrationId) -> Result<CodeSent, Error> {
     let now = app.clock.now();
-    let (code, stored) = new_code(app, registration_id, now)?;
-    let sent = code_sent(registration_id, &stored);
     let mut tx = app.pool.begin().await?;
     let outcome = async {
-        let Some((email, locale)) = registrations::lock_for_resend(&mut tx, registration_id, now).await? else {
+        let Some(registration) = registrations::lock_for_resend(&mut tx, registration_id, now).await? else {
             return Err(why_not_resent(&mut tx, registration_id, now).await?);
         };
-        codes::take_quota(app, &mut tx, &email, "resend_code", now).await?;
+        codes::take_quota(app, &mut tx, &registration.email, "resend_code", now).await?;
+        let (code, stored) = new_code(app, registration_id, now)?;
+        // A code does not outlive its registration.
+        let stored = StoredCode { expires_at: stored.expires_at.min(registration.expires_at), ..stored };
         registrations::update_code(&mut tx, registration_id, &stored).await?;
-        tell(app, &mut tx, &email, locale.as_ref(), code, now).await
+        tell(app, &mut tx, &registration.email, registration.locale.as_ref(), code, now).await?;
+        Ok(code_sent(registration_id, &stored))
     }
     .await;
-    tx.end(outcome).await?;
+    let sent = tx.end(outcome).await?;
     app.outbox_filled.notify_one();
     Ok(sent)
 }

@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use crate::app::App;
 use crate::error::Error;
 use crate::model::session::Session;
-use crate::token::access::{self, Grant};
+use crate::token::access::{self, Grant, Span};
 use crate::token::refresh::RefreshToken;
 
 /// A pair of tokens, shown to the client once.
@@ -34,7 +34,8 @@ pub(super) fn issue(
 ) -> Result<Tokens, Error> {
     let grant =
         Grant { user_id: session.user_id, session_id: session.session_id, device_id: session.device_id.clone(), roles };
-    let access = access::issue(&app.keys.current(), &app.config.tokens, &grant, now)?;
+    let span = Span { now, session_expires_at: session.expires_at };
+    let access = access::issue(&app.keys.current(), &app.config.tokens, &grant, span)?;
     let refresh_token = RefreshToken { session_id: session.session_id, generation }.issue(&app.master);
     Ok(Tokens {
         access_token: access.token,

@@ -10,13 +10,16 @@ use tonic_health::server::HealthReporter;
 use super::pause;
 use crate::app::App;
 use crate::flows::health;
-use crate::rpc::HEALTH_NAMES;
 
 /// How often the database is asked.
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Asks and tells, until the service drains: then whoever drains it has said so.
-pub(super) async fn run(app: Arc<App>, reporter: HealthReporter, draining: CancellationToken) {
+pub(super) async fn run(
+    app: Arc<App>,
+    (reporter, names): (HealthReporter, &'static [&'static str]),
+    draining: CancellationToken,
+) {
     let mut last = None;
     while !draining.is_cancelled() {
         let status = match health::check(&app).await {
@@ -29,7 +32,7 @@ pub(super) async fn run(app: Arc<App>, reporter: HealthReporter, draining: Cance
             }
         };
         if last != Some(status) && !draining.is_cancelled() {
-            for name in HEALTH_NAMES {
+            for name in names {
                 reporter.set_service_status(name, status).await;
             }
             last = Some(status);

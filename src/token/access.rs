@@ -44,6 +44,15 @@ pub struct Grant {
     pub roles: Vec<String>,
 }
 
+/// When a token is made, and when the session that it belongs to ends: it does not outlive it.
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    /// Now.
+    pub now: DateTime<Utc>,
+    /// The end of the session.
+    pub session_expires_at: DateTime<Utc>,
+}
+
 /// What a verified access token says. Whether it has expired or been revoked is a question for later.
 #[derive(Clone, Debug)]
 pub struct AccessClaims {
@@ -96,11 +105,11 @@ pub fn issue(
     keys: &Keys,
     settings: &Tokens,
     grant: &Grant,
-    now: DateTime<Utc>,
+    Span { now, session_expires_at }: Span,
 ) -> Result<IssuedToken, AccessTokenError> {
     let issued_at = now.timestamp();
     let lifetime = i64::try_from(settings.access_ttl.as_secs()).unwrap_or(i64::MAX);
-    let expires_at = issued_at.saturating_add(lifetime);
+    let expires_at = issued_at.saturating_add(lifetime).min(session_expires_at.timestamp());
     let claims = Claims {
         iss: settings.issuer.clone(),
         aud: settings.audience.clone(),

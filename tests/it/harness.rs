@@ -15,6 +15,7 @@ mod settings;
 
 pub(crate) use app::TestApp;
 pub(crate) use calls::PASSWORD;
+pub(crate) use database::Database;
 pub(crate) use device::Device;
 pub(crate) use person::{Person, SignedIn};
 pub(crate) use refusal::{Refusal, answer, refused};
@@ -28,8 +29,6 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Waits for what must happen, and fails the test, naming `what`, when it does not.
 pub(crate) async fn within_patience<T>(what: &str, event: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(PATIENCE, event).await {
-        Ok(happened) => happened,
-        Err(_) => panic!("waited {PATIENCE:?} in vain for {what}"),
-    }
+    let happened = tokio::time::timeout(PATIENCE, event).await;
+    happened.unwrap_or_else(|_elapsed| panic!("waited {PATIENCE:?} in vain for {what}"))
 }

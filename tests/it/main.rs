@@ -5,5 +5,8 @@
 
 #![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
+mod auth;
+mod contract;
 mod harness;
+mod operation;
 mod story;

@@ -95,8 +95,8 @@ statement! {
 }
 
 statement! {
-    LockForResend { registration_id: Uuid => SqlUuid, now: DateTime<Utc> => Timestamptz } -> (Text, Nullable<Text>)
-    "SELECT email, locale FROM registrations
+    LockForResend { registration_id: Uuid => SqlUuid, now: DateTime<Utc> => Timestamptz } -> (Text, Nullable<Text>, Timestamptz)
+    "SELECT email, locale, expires_at FROM registrations
     WHERE registration_id = $1 AND resend_available_at <= $2 AND expires_at > $2 AND consumed_at IS NULL
     FOR UPDATE"
 }
@@ -209,6 +209,17 @@ pub async fn find_standing(
     }))
 }
 
+/// A registration whose code may be replaced.
+#[derive(Debug)]
+pub struct Resendable {
+    /// The address to be proved.
+    pub email: Email,
+    /// The language of its mail.
+    pub locale: Option<Locale>,
+    /// When the registration itself ends.
+    pub expires_at: DateTime<Utc>,
+}
+
 /// Locks a registration whose code may be replaced now, until the transaction ends.
 ///
 /// # Errors
@@ -217,10 +228,13 @@ pub async fn lock_for_resend(
     conn: &mut Connection,
     registration_id: RegistrationId,
     now: DateTime<Utc>,
-) -> Result<Option<(Email, Option<Locale>)>, StoreError> {
+) -> Result<Option<Resendable>, StoreError> {
     let statement = LockForResend { registration_id: registration_id.uuid(), now };
-    let row: Option<(String, Option<String>)> = statement.get_result(conn).await.optional()?;
-    row.map(|(email, locale)| Ok((stored_email(&email)?, stored_locale(locale.as_deref())))).transpose()
+    let row: Option<(String, Option<String>, DateTime<Utc>)> = statement.get_result(conn).await.optional()?;
+    row.map(|(email, locale, expires_at)| {
+        Ok(Resendable { email: stored_email(&email)?, locale: stored_locale(locale.as_deref()), expires_at })
+    })
+    .transpose()
 }
 
 /// Replaces the code of a registration; the new one has all its attempts.

@@ -10,7 +10,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 #[derive(Debug)]
 pub(crate) struct Refusal {
     status: Status,
-    details: ErrorDetails,
+    details: Box<ErrorDetails>,
 }
 
 /// The message of a response, or the refusal that came in its place.
@@ -29,7 +29,7 @@ impl Refusal {
     /// Fails the test when one of the rules is broken that hold for all of them: a known reason in our domain, the request id
     /// of the response, a text to show, and a time to try again exactly where waiting helps.
     pub(crate) fn of(status: &Status) -> Self {
-        let details = status.get_error_details();
+        let details = Box::new(status.get_error_details());
         let info = details.error_info().unwrap_or_else(|| panic!("no ErrorInfo in {status:?}"));
         assert_eq!(info.domain, "keyward.v1", "{status:?}");
         let reason = ErrorReason::from_str_name(&format!("ERROR_REASON_{}", info.reason));

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use keyward::app::App;
 use keyward::clock::MockClock;
-use keyward::jobs::Jobs;
-use keyward::rpc::{self, ServeError, Services};
+use keyward::config::Config;
+use keyward::rpc::ServeError;
+use keyward::service;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
@@ -31,7 +32,7 @@ pub(crate) struct Replica {
     pub(crate) address: SocketAddr,
     /// Where it serves plain HTTP.
     pub(crate) http_address: SocketAddr,
-    shutdown: CancellationToken,
+    told_to_stop: CancellationToken,
     serving: JoinHandle<Result<(), ServeError>>,
     channel: Channel,
 }
@@ -41,28 +42,13 @@ impl Replica {
     pub(super) async fn start(settings: &Settings, clock: Arc<MockClock>, address: Option<SocketAddr>) -> Self {
         let config = settings.load();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let shutdown = CancellationToken::new();
-        let stop = shutdown.clone();
-        let started = runtime.spawn(async move {
-            let listener = TcpListener::bind(address.unwrap_or(config.server.listen)).await.unwrap();
-            let http_listener = TcpListener::bind(config.server.http_listen).await.unwrap();
-            let (address, http_address) = (listener.local_addr().unwrap(), http_listener.local_addr().unwrap());
-            let app = App::start(config, clock).await.unwrap();
-            let services = Services::new(app.clone()).unwrap();
-            let jobs = Jobs::start(&app, &services.health, &stop, stop.clone());
-            let http = tokio::spawn(rpc::http::serve(app.clone(), http_listener, stop.clone()));
-            let serving = tokio::spawn(async move {
-                let served = rpc::serve(services, listener, stop).await;
-                jobs.stopped().await;
-                http.await.unwrap().unwrap();
-                served
-            });
-            (app, address, http_address, serving)
-        });
-        let (app, address, http_address, serving) = within_patience("the service to start", started).await.unwrap();
+        let told_to_stop = CancellationToken::new();
+        let starting = runtime.spawn(serve(config, clock, address, told_to_stop.clone()));
+        let running = within_patience("the service to start", starting).await.unwrap();
+        let Running { app, address, http_address, serving } = running;
         let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap().user_agent(USER_AGENT).unwrap();
         let channel = endpoint.connect_lazy();
-        Self { runtime: Some(runtime), app, address, http_address, shutdown, serving, channel }
+        Self { runtime: Some(runtime), app, address, http_address, told_to_stop, serving, channel }
     }
 
     /// An installation of a client, signed in as nobody, that calls this replica.
@@ -80,9 +66,14 @@ impl Replica {
         self.channel.clone()
     }
 
+    /// Tells it to stop, as SIGTERM does: what is running goes on, and health says that nothing new should come.
+    pub(crate) fn drain(&self) {
+        self.told_to_stop.cancel();
+    }
+
     /// Stops it as SIGTERM does, and waits for its end.
     pub(crate) async fn stop(mut self) {
-        self.shutdown.cancel();
+        self.drain();
         within_patience("the service to stop", &mut self.serving).await.unwrap().unwrap();
         self.kill().await;
     }
@@ -100,4 +91,27 @@ impl Drop for Replica {
             runtime.shutdown_background();
         }
     }
+}
+
+/// What has been put together on the runtime of a replica.
+struct Running {
+    app: Arc<App>,
+    address: SocketAddr,
+    http_address: SocketAddr,
+    serving: JoinHandle<Result<(), ServeError>>,
+}
+
+/// Puts the service together and lets it run until it is told to stop.
+async fn serve(
+    config: Config,
+    clock: Arc<MockClock>,
+    address: Option<SocketAddr>,
+    told_to_stop: CancellationToken,
+) -> Running {
+    let listener = TcpListener::bind(address.unwrap_or(config.server.listen)).await.unwrap();
+    let http_listener = TcpListener::bind(config.server.http_listen).await.unwrap();
+    let (address, http_address) = (listener.local_addr().unwrap(), http_listener.local_addr().unwrap());
+    let app = App::start(config, clock).await.unwrap();
+    let until_told = service::run(app.clone(), listener, http_listener, told_to_stop.cancelled_owned());
+    Running { app, address, http_address, serving: tokio::spawn(until_told) }
 }

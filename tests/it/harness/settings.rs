@@ -21,6 +21,8 @@ impl Default for Settings {
             ("server.listen", "127.0.0.1:0"),
             ("server.http_listen", "127.0.0.1:0"),
             ("server.request_timeout", "1m"),
+            // A stop that waits for it instead of the calls would go unnoticed if it were short.
+            ("server.shutdown_grace", "10m"),
             ("database.max_connections", "8"),
             ("database.acquire_timeout", "30s"),
             ("database.statement_timeout", "30s"),
