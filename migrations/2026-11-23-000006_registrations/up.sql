@@ -20,5 +20,5 @@ CREATE TABLE registrations (
     CONSTRAINT registrations_code_attempts_positive CHECK (code_attempts >= 0)
 );
 
-CREATE INDEX registrations_open_email_idx ON registrations (email) WHERE consumed_at IS NULL;
+CREATE INDEX registrations_email_idx ON registrations (email);
 CREATE INDEX registrations_expires_at_idx ON registrations (expires_at);

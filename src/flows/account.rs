@@ -14,7 +14,7 @@ use crate::model::user::{ADMIN, ProfileChange, User};
 use crate::policy;
 use crate::store::pg::sessions::{self, Ended};
 use crate::store::pg::users::{self, Credentials};
-use crate::store::pg::{Connection, password_resets};
+use crate::store::pg::{Connection, password_resets, registrations};
 
 /// The caller's account.
 ///
@@ -106,12 +106,14 @@ async fn replace_password(
 
 async fn delete_all(app: &App, conn: &mut Connection, user: &User, now: DateTime<Utc>) -> Result<Ended, Error> {
     users::lock(conn, user.user_id).await?.ok_or(Error::UserNotFound)?;
-    // The holders are locked, so that two administrators who leave at once do not both find the other still there.
-    if user.roles.iter().any(|role| role == ADMIN) && users::lock_holders(conn, ADMIN).await? == [user.user_id] {
+    // Asked with the user locked, and the holders are locked too, so that neither a promotion nor another administrator who
+    // leaves at the same moment goes unseen.
+    if users::lock_holders(conn, ADMIN).await? == [user.user_id] {
         return Err(Error::LastAdmin);
     }
     let ending = revocations::ending(app, EndReason::Revoked, now);
     let ended = sessions::end_all(conn, user.user_id, None, ending).await?;
+    registrations::delete_all_of(conn, &user.email).await?;
     users::delete(conn, user.user_id).await?;
     Ok(ended)
 }

@@ -68,7 +68,7 @@ pub async fn request(app: &App, from: &DeviceOrigin, email: Email) -> Result<Res
     let mut tx = app.pool.begin().await?;
     let outcome = async {
         codes::take_quota(app, &mut tx, &email, "request_password_reset", now).await?;
-        let owner = users::find_by_email(&mut tx, &email).await?.map(|credentials| credentials.user);
+        let owner = users::hold_by_email(&mut tx, &email).await?;
         let user_id = owner.as_ref().map(|user| user.user_id);
         let new = NewReset { reset_id, user_id, code_hash, code_expires_at, expires_at: code_expires_at };
         password_resets::insert(&mut tx, &new, now).await?;

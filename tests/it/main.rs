@@ -5,8 +5,13 @@
 
 #![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
+mod account;
+mod admin;
 mod auth;
 mod contract;
 mod harness;
+mod interceptors;
 mod operation;
+mod resilience;
+mod session;
 mod story;

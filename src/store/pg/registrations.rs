@@ -128,6 +128,14 @@ statement! {
     )"
 }
 
+statement! {
+    DeleteAllOf { email: String => Text } -> ()
+    // One that is being verified this very moment is skipped, as above.
+    "DELETE FROM registrations WHERE registration_id IN (
+        SELECT registration_id FROM registrations WHERE email = $1 FOR UPDATE SKIP LOCKED
+    )"
+}
+
 type AttemptRow = (String, String, Option<String>, Option<String>, Vec<u8>);
 type StandingRow = (Option<DateTime<Utc>>, DateTime<Utc>, DateTime<Utc>, i16, DateTime<Utc>);
 
@@ -275,5 +283,14 @@ pub async fn consume(
 /// When the database fails.
 pub async fn consume_all_of(conn: &mut Connection, email: &Email, now: DateTime<Utc>) -> Result<(), StoreError> {
     ConsumeOthers { email: email.as_str().to_owned(), now }.execute(conn).await?;
+    Ok(())
+}
+
+/// Deletes what is left of every registration of an address, open or not.
+///
+/// # Errors
+/// When the database fails.
+pub async fn delete_all_of(conn: &mut Connection, email: &Email) -> Result<(), StoreError> {
+    DeleteAllOf { email: email.as_str().to_owned() }.execute(conn).await?;
     Ok(())
 }

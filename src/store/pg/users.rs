@@ -125,6 +125,11 @@ statement! {
 }
 
 statement! {
+    HoldByEmail { email: String => Text } -> (UserColumns, Nullable<Text>, BigInt)
+    "SELECT ", user_columns!(), ", u.password_hash, u.revision FROM users u WHERE u.email = $1 FOR KEY SHARE"
+}
+
+statement! {
     FindCredentials { user_id: Uuid => SqlUuid } -> (UserColumns, Nullable<Text>, BigInt)
     "SELECT ", user_columns!(), ", u.password_hash, u.revision FROM users u WHERE u.user_id = $1"
 }
@@ -192,7 +197,8 @@ statement! {
 
 statement! {
     LockHolders { role: String => Text } -> (SqlUuid)
-    "SELECT user_id FROM user_roles WHERE role = $1 ORDER BY user_id FOR UPDATE"
+    "SELECT r.user_id FROM user_roles r JOIN users u ON u.user_id = r.user_id
+    WHERE r.role = $1 AND u.state = 'ACTIVE' ORDER BY r.user_id FOR UPDATE OF r"
 }
 
 type CredentialsRow = (UserRow, Option<String>, i64);
@@ -208,6 +214,16 @@ fn credentials((row, password_hash, revision): CredentialsRow) -> Result<Credent
 pub async fn find_by_email(conn: &mut Connection, email: &Email) -> Result<Option<Credentials>, StoreError> {
     let statement = FindByEmail { email: email.as_str().to_owned() };
     statement.get_result::<CredentialsRow>(conn).await.optional()?.map(credentials).transpose()
+}
+
+/// The user of this address, who cannot be deleted until the transaction ends; others may read and change it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn hold_by_email(conn: &mut Connection, email: &Email) -> Result<Option<User>, StoreError> {
+    let statement = HoldByEmail { email: email.as_str().to_owned() };
+    let row = statement.get_result::<CredentialsRow>(conn).await.optional()?;
+    row.map(|(row, ..)| user(row)).transpose()
 }
 
 /// The user with this identifier, with its credentials.
@@ -301,7 +317,7 @@ pub async fn give_role(
     Ok(statement.get_result::<(bool,)>(conn).await.optional()?.is_some())
 }
 
-/// Locks the rows that say who has this role, until the transaction ends, and tells who.
+/// Locks the rows that say which active users have this role, until the transaction ends, and tells who they are.
 ///
 /// # Errors
 /// When the database fails.

@@ -22,6 +22,14 @@ fn every_method_has_a_policy() {
 }
 
 #[test]
+fn the_readme_holds_the_table_that_the_program_prints() {
+    let readme = std::fs::read_to_string("README.md").unwrap();
+    let (_, rest) = readme.split_once("<!-- methods: begin -->").expect("the table's beginning");
+    let (table, _) = rest.split_once("<!-- methods: end -->").expect("the table's end");
+    assert_eq!(table.trim(), Methods::load().unwrap().to_string().trim());
+}
+
+#[test]
 fn a_method_without_a_policy_stops_the_start() {
     for method in methods_of(&pool()) {
         let changed = with_options(&method, DynamicMessage::clear_extension);

@@ -1,0 +1,3 @@
+//! AdminService: other people's accounts, and the gate itself.
+
+mod access;

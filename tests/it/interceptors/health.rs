@@ -1,0 +1,80 @@
+//! `grpc.health.v1`, and what the platform asks over HTTP: whether calls can be served.
+
+use keyward::rpc::HEALTH_NAMES;
+use tonic::{Code, Status};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+
+use super::get;
+use crate::harness::{Settings, TestApp, within_patience};
+
+async fn check(app: &TestApp, service: &str) -> Result<ServingStatus, Status> {
+    let request = HealthCheckRequest { service: service.to_owned() };
+    // It asks for neither a device nor a token.
+    Ok(HealthClient::new(app.first().channel()).check(request).await?.into_inner().status())
+}
+
+async fn becomes(app: &TestApp, expected: ServingStatus) {
+    for name in HEALTH_NAMES {
+        // Until the first report there is one for the server as a whole only.
+        let told = async { while !check(app, name).await.is_ok_and(|status| status == expected) {} };
+        within_patience(&format!("{name:?} to be {expected:?}"), told).await;
+    }
+}
+
+fn impatient() -> Settings {
+    Settings::default().set("database.acquire_timeout", "2s")
+}
+
+#[tokio::test]
+async fn every_service_follows_the_database() {
+    let app = TestApp::with(impatient()).await;
+    becomes(&app, ServingStatus::Serving).await;
+    app.database.go_away().await;
+    becomes(&app, ServingStatus::NotServing).await;
+    app.database.come_back().await;
+    becomes(&app, ServingStatus::Serving).await;
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_there_is_not_found() {
+    let app = TestApp::start().await;
+    for service in ["keyward.v1.NoSuchService", "keyward.v1", "AuthService", "grpc.health.v1.Health/Check"] {
+        let status = check(&app, service).await.unwrap_err();
+        assert_eq!(status.code(), Code::NotFound, "{service}: {status:?}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_watches_is_told_of_each_change() {
+    let app = TestApp::with(impatient()).await;
+    let request = HealthCheckRequest::default();
+    let mut watch = HealthClient::new(app.first().channel()).watch(request).await.unwrap().into_inner();
+    let mut next = async |expected: ServingStatus| {
+        // The same may be reported twice.
+        let told = async { while watch.message().await.unwrap().unwrap().status() != expected {} };
+        within_patience(&format!("health to be reported as {expected:?}"), told).await;
+    };
+    next(ServingStatus::Serving).await;
+    app.database.go_away().await;
+    next(ServingStatus::NotServing).await;
+    app.database.come_back().await;
+    next(ServingStatus::Serving).await;
+}
+
+#[tokio::test]
+async fn the_platform_is_told_over_http() {
+    let app = TestApp::with(impatient()).await;
+    let http = app.first().http_address;
+    assert_eq!(get(http, "/healthz").await, "HTTP/1.1 200 OK");
+    assert_eq!(get(http, "/readyz").await, "HTTP/1.1 200 OK");
+    app.database.go_away().await;
+    // The process runs, and restarting it would help nobody.
+    assert_eq!(get(http, "/healthz").await, "HTTP/1.1 200 OK");
+    assert_eq!(get(http, "/readyz").await, "HTTP/1.1 503 Service Unavailable");
+    app.database.come_back().await;
+    let ready = async { while get(http, "/readyz").await != "HTTP/1.1 200 OK" {} };
+    within_patience("the service to be ready", ready).await;
+    assert_eq!(get(http, "/").await, "HTTP/1.1 404 Not Found");
+}

@@ -1,0 +1,5 @@
+//! What happens when the parts that the service stands on fail, or the service itself is ended.
+
+mod database;
+mod mail;
+mod shutdown;

@@ -1,0 +1,8 @@
+//! SessionService: tokens and the devices that hold them.
+
+mod get_origin;
+mod list_sessions;
+mod logout;
+mod revocation_feed;
+mod revoke_all_sessions;
+mod revoke_session;
