@@ -211,3 +211,16 @@ impl From<AccessTokenError> for Error {
         Self::internal(error)
     }
 }
+
+/// An error with its causes, for the log: each says what it was about, the last one why.
+#[must_use]
+pub fn causes(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

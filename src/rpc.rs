@@ -7,6 +7,7 @@ mod auth;
 mod convert;
 pub mod http;
 mod interceptors;
+mod listen;
 pub mod methods;
 mod page;
 mod server;

@@ -66,10 +66,10 @@ pub async fn change_password(
 /// # Errors
 /// The wrong password, the last administrator, or a failure of ours.
 pub async fn delete(app: &App, caller: &Caller, current: Password) -> Result<(), Error> {
-    let (user, _) = prove(app, caller, current).await?;
+    let (user, password_hash) = prove(app, caller, current).await?;
     let now = app.clock.now();
     let mut tx = app.pool.begin().await?;
-    let outcome = delete_all(app, &mut tx, &user, now).await;
+    let outcome = delete_all(app, &mut tx, (&user, password_hash), now).await;
     let ended = tx.end(outcome).await?;
     revocations::take_in(app, ended, now);
     Ok(())
@@ -104,8 +104,17 @@ async fn replace_password(
     Ok(ended)
 }
 
-async fn delete_all(app: &App, conn: &mut Connection, user: &User, now: DateTime<Utc>) -> Result<Ended, Error> {
-    users::lock(conn, user.user_id).await?.ok_or(Error::UserNotFound)?;
+async fn delete_all(
+    app: &App,
+    conn: &mut Connection,
+    (user, password_hash): (&User, PasswordHash),
+    now: DateTime<Utc>,
+) -> Result<Ended, Error> {
+    let locked = users::lock(conn, user.user_id).await?.ok_or(Error::UserNotFound)?;
+    // Whoever set another password in between has made the one presented a wrong one.
+    if locked.password_hash != Some(password_hash) {
+        return Err(Error::InvalidCredentials);
+    }
     // Asked with the user locked, and the holders are locked too, so that neither a promotion nor another administrator who
     // leaves at the same moment goes unseen.
     if users::lock_holders(conn, ADMIN).await? == [user.user_id] {

@@ -9,6 +9,7 @@ use tonic_health::server::HealthReporter;
 
 use super::pause;
 use crate::app::App;
+use crate::error::causes;
 use crate::flows::health;
 
 /// How often the database is asked.
@@ -26,7 +27,7 @@ pub(super) async fn run(
             Ok(()) => ServingStatus::Serving,
             Err(error) => {
                 if last != Some(ServingStatus::NotServing) {
-                    tracing::warn!(error = %error, "the service cannot serve");
+                    tracing::warn!(error = causes(&error), "the service cannot serve");
                 }
                 ServingStatus::NotServing
             }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::pause;
 use crate::app::App;
 use crate::clock;
-use crate::error::Error;
+use crate::error::{Error, causes};
 use crate::flows::outbox;
 use crate::store::pg::mail_outbox::{self, ClaimedMail};
 
@@ -22,6 +22,9 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 /// How much longer than one attempt a mail is leased, so that a replica that dies holds it up only briefly.
 const LEASE_MARGIN: Duration = Duration::from_secs(5);
+
+/// When a mail that cannot be opened is tried again.
+const UNOPENABLE_RETRY: Duration = Duration::from_mins(1);
 
 /// How long to wait after each failed attempt. Codes live for minutes, so the first ones come soon.
 const BACKOFF: [Duration; 9] = [
@@ -49,7 +52,7 @@ pub(super) async fn run(app: Arc<App>, shutdown: CancellationToken) {
             }
             Ok(_) => {}
             Err(error) => {
-                tracing::debug!(error = %error, "the outbox cannot be read");
+                tracing::debug!(error = causes(&error), "the outbox cannot be read");
                 pause(INTERVAL, &shutdown).await;
             }
         }
@@ -66,7 +69,7 @@ async fn deliver_batch(app: &App) -> Result<usize, Error> {
             let mail_id = claimed.mail.mail_id;
             if let Err(error) = deliver(app, claimed).await {
                 // Its lease runs out and it is tried again; it may come twice, but it comes.
-                tracing::warn!(mail.id = %mail_id, error = %error, "what became of a mail could not be noted");
+                tracing::warn!(mail.id = %mail_id, error = causes(&error), "what became of a mail could not be noted");
             }
         })
         .await;
@@ -75,13 +78,18 @@ async fn deliver_batch(app: &App) -> Result<usize, Error> {
 
 async fn deliver(app: &App, claimed: ClaimedMail) -> Result<(), Error> {
     let ClaimedMail { mail, attempt } = claimed;
-    let outcome = match outbox::open(app, &mail) {
-        Ok(opened) => {
-            let sent = app.mailer.send(mail.mail_id, &opened, app.clock.now()).await;
-            sent.map_err(|error| (error.is_permanent(), error.to_string()))
+    let opened = match outbox::open(app, &mail) {
+        Ok(opened) => opened,
+        Err(error) => {
+            // Sealed under a master key that this replica does not have: another one may, or this one soon. It is not lost.
+            let due_at = clock::add(app.clock.now(), UNOPENABLE_RETRY);
+            mail_outbox::update_due(&mut *app.job_pool.get().await?, mail.mail_id, due_at).await?;
+            tracing::error!(mail.id = %mail.mail_id, error = causes(&error), "a mail cannot be opened and is kept");
+            return Ok(());
         }
-        Err(error) => Err((true, error.to_string())),
     };
+    let sent = app.mailer.send(mail.mail_id, &opened, app.clock.now()).await;
+    let outcome = sent.map_err(|error| (error.is_permanent(), error.to_string()));
     let now = app.clock.now();
     let mut conn = app.job_pool.get().await?;
     match outcome {

@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::pause;
 use crate::app::App;
+use crate::error::causes;
 use crate::flows::revocations::{self, Position};
 
 /// Reads what is new at every interval. The first reading takes in everything again. Goes on while calls are drained.
@@ -17,7 +18,10 @@ pub(super) async fn run(app: Arc<App>, shutdown: CancellationToken) {
             Ok(()) => failing = false,
             Err(error) if !failing => {
                 failing = true;
-                tracing::warn!(error = %error, "the revocation feed cannot be read; checks ask the database meanwhile");
+                tracing::warn!(
+                    error = causes(&error),
+                    "the revocation feed cannot be read; checks ask the database meanwhile"
+                );
             }
             Err(_) => {}
         }

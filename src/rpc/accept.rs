@@ -25,6 +25,7 @@ pub(super) fn accept<T: Validate>(request: Request<T>) -> Result<Accepted<T>, Er
     let violations = violations.iter().map(|violation| {
         // The rule's own words may quote the value; which rule it was says enough where they are missing.
         let description = match violation.message() {
+            "" if violation.rule_id() == "string.uuid" => "must be a UUID",
             "" => violation.rule_id(),
             message => message,
         };

@@ -57,7 +57,8 @@ pub(super) fn device_id(text: &str) -> Result<DeviceId, Error> {
 
 /// An identifier; `field` is where it stands in the request.
 pub(super) fn id<T: std::str::FromStr>(field: &'static str, text: &str) -> Result<T, Error> {
-    text.parse().map_err(|_| Error::invalid(field, "must be a UUID"))
+    // Of the ways to write a UUID, the canonical one alone (RFC 9562, 4).
+    text.parse().ok().filter(|_| text.len() == 36).ok_or_else(|| Error::invalid(field, "must be a UUID"))
 }
 
 impl From<User> for pb::User {

@@ -8,7 +8,6 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 use tonic_health::server::HealthReporter;
 use tower::ServiceBuilder;
 
@@ -18,6 +17,7 @@ use super::auth::Auth;
 use super::interceptors::{
     AroundLayer, Gate, admission, authenticate, authorize, deadline, device, explain, filter, method, peer, trace,
 };
+use super::listen::connections;
 use super::methods::{Methods, PolicyError};
 use super::session::Sessions;
 use crate::app::App;
@@ -32,6 +32,9 @@ pub const HEALTH_NAMES: [&str; 5] = ["", AUTH, SESSION, ACCOUNT, ADMIN];
 
 /// How often an idle connection is asked whether it is still there, and how long it may take to answer.
 const KEEPALIVE: (Duration, Duration) = (Duration::from_mins(1), Duration::from_secs(20));
+
+/// How long the last replies have to leave, once the last call is over.
+const FLUSH: Duration = Duration::from_millis(200);
 
 /// The most that the headers of a call may hold, in bytes.
 const MAX_HEADER_BYTES: u32 = 16 * 1024;
@@ -102,6 +105,7 @@ pub async fn serve(services: Services, listener: TcpListener, shutdown: Cancella
     let Services { routes, gate, .. } = services;
     let settings = gate.app.config.server.clone();
     let places = Arc::new(Semaphore::new(settings.max_concurrent_requests));
+    let all_places = places.clone();
     let stack = ServiceBuilder::new()
         // Gives the call its request id; everything behind it logs and answers with it.
         .layer(AroundLayer::new(&gate, trace::trace))
@@ -127,16 +131,21 @@ pub async fn serve(services: Services, listener: TcpListener, shutdown: Cancella
         .max_concurrent_streams(settings.max_streams_per_connection)
         .layer(stack)
         .add_routes(routes)
-        .serve_with_incoming_shutdown(
-            TcpIncoming::from(listener).with_nodelay(Some(true)).with_keepalive(Some(KEEPALIVE.0)),
-            shutdown.clone().cancelled_owned(),
-        );
+        .serve_with_incoming_shutdown(connections(listener), shutdown.clone().cancelled_owned());
     let grace_over = async {
         shutdown.cancelled().await;
         tokio::time::sleep(settings.shutdown_grace).await;
     };
+    // What is open and does nothing of ours, an idle stream of reflection say, does not hold the end up.
+    let calls_over = async {
+        shutdown.cancelled().await;
+        let all = u32::try_from(settings.max_concurrent_requests).unwrap_or(u32::MAX);
+        let _places = all_places.acquire_many(all).await;
+        tokio::time::sleep(FLUSH).await;
+    };
     tokio::select! {
         served = until_told => served.map_err(ServeError::Transport),
+        () = calls_over => Ok(()),
         () = grace_over => {
             tracing::warn!("calls were still running when the shutdown grace was over; they are cut off");
             Ok(())

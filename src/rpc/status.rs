@@ -1,7 +1,6 @@
 //! What an [`Error`] looks like on the wire: a canonical code and the standard details (AIP-193, `google.rpc`).
 
 use std::collections::HashMap;
-use std::error::Error as _;
 use std::time::Duration;
 
 use tonic::metadata::{MetadataMap, MetadataValue};
@@ -9,7 +8,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use super::interceptors::trace::request_id;
-use crate::error::{Error, TokenRefusal};
+use crate::error::{Error, TokenRefusal, causes};
 use crate::proto::keyward::v1::ErrorReason;
 
 /// The domain of every [`ErrorReason`].
@@ -158,15 +157,4 @@ fn log(error: &Error) {
         Error::DatabaseUnavailable(_) => tracing::warn!(error = causes(error), "the database is unavailable"),
         _ => {}
     }
-}
-
-fn causes(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -42,8 +42,9 @@ fn meaning(status: &Status) -> Option<Error> {
         Code::Ok => None,
         // "decoded message length too large"
         Code::OutOfRange | Code::ResourceExhausted => Some(Error::MessageTooLarge),
-        // "failed to decode Protobuf message", "invalid compression flag", "missing request message"
-        Code::Internal | Code::InvalidArgument | Code::DataLoss => Some(Error::MessageMalformed),
+        // "failed to decode Protobuf message", "invalid compression flag", "missing request message", or the client went away
+        // in the middle of it
+        Code::Internal | Code::InvalidArgument | Code::DataLoss | Code::Unknown => Some(Error::MessageMalformed),
         // An unknown grpc-encoding, or a method that is declared and not built.
         Code::Unimplemented => Some(Error::NotImplemented),
         Code::DeadlineExceeded | Code::Cancelled => Some(Error::DeadlineExceeded),

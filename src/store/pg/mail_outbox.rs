@@ -38,7 +38,7 @@ statement! {
         delivered_at: Option<DateTime<Utc>> => Nullable<Timestamptz>,
     } -> ()
     "INSERT INTO mail_outbox (mail_id, kind, payload, attempts, due_at, created_at, delivered_at)
-    VALUES ($1, $2, $3, 0, $4, $4, $5)"
+    VALUES ($1, $2, CASE WHEN $5::timestamptz IS NULL THEN $3 ELSE ''::bytea END, 0, $4, $4, $5)"
 }
 
 statement! {
@@ -47,7 +47,7 @@ statement! {
         lease_ends_at: DateTime<Utc> => Timestamptz,
         limit: i64 => BigInt,
     } -> (SqlUuid, Text, Binary, SmallInt)
-    "UPDATE mail_outbox SET attempts = attempts + 1, due_at = $2
+    "UPDATE mail_outbox SET attempts = least(attempts::integer + 1, 1000)::smallint, due_at = $2
     WHERE mail_id IN (
         SELECT mail_id FROM mail_outbox
         WHERE delivered_at IS NULL AND dead_at IS NULL AND due_at <= $1
@@ -71,7 +71,8 @@ statement! {
     "UPDATE mail_outbox SET dead_at = $2, payload = '' WHERE mail_id = $1"
 }
 
-/// Puts a mail into the outbox. One that is `for_nobody` is delivered already: it costs the same as any other.
+/// Puts a mail into the outbox. One that is `for_nobody` is delivered already, and nothing is kept of it; it costs the same as
+/// any other.
 ///
 /// # Errors
 /// When the database fails.
