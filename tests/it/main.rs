@@ -8,5 +8,6 @@
 mod auth;
 mod contract;
 mod harness;
+mod interceptors;
 mod operation;
 mod story;

@@ -1,0 +1,3 @@
+//! What stands in front of every method, whatever the method is.
+
+mod network;
