@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::flows;
+use crate::flows::networks::Networks;
 use crate::hashing::{Hasher, HasherInvalid};
 use crate::mail::{MailError, Mailer};
 use crate::policy::access::Permissions;
@@ -16,8 +17,8 @@ use crate::token::keys::KeyRing;
 use crate::token::master::{CryptoError, Master};
 use crate::token::revocations::Revocations;
 
-/// How many connections the jobs have to themselves, so that no load of requests can starve the revocation feed.
-const JOB_CONNECTIONS: u32 = 3;
+/// How many connections the jobs have to themselves, so that no load of requests can starve the feeds.
+const JOB_CONNECTIONS: u32 = 4;
 
 /// The service's parts.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ pub struct App {
     pub revocations: Revocations,
     /// What each role may do.
     pub permissions: Permissions,
+    /// The networks that are blocked or allowed.
+    pub networks: Networks,
     /// The password pool.
     pub hasher: Hasher,
     /// The way out for mail.
@@ -95,7 +98,8 @@ pub async fn migrate(config: &Config) -> Result<Vec<String>, StartError> {
 }
 
 impl App {
-    /// Puts the service together and loads what checks need in memory: signing keys, permissions, live revocations.
+    /// Puts the service together and loads what checks need in memory: signing keys, permissions, live revocations,
+    /// network rules.
     ///
     /// # Errors
     /// When a setting is missing or senseless, or the database cannot be read.
@@ -120,6 +124,7 @@ impl App {
             verified_tokens: VerifiedTokens::default(),
             revocations: Revocations::default(),
             permissions,
+            networks: Networks::default(),
             hasher,
             mailer,
             outbox_filled: Notify::new(),
@@ -127,6 +132,7 @@ impl App {
         flows::revocations::follow(&app, &mut flows::revocations::Position::default())
             .await
             .map_err(StartError::Load)?;
+        flows::networks::follow(&app).await.map_err(StartError::Load)?;
         Ok(app)
     }
 }

@@ -9,6 +9,7 @@ mod health;
 mod logging;
 mod methods;
 mod migrate;
+mod network;
 mod serve;
 
 use std::io::Write;
@@ -52,6 +53,11 @@ enum Command {
         #[command(subcommand)]
         command: admin::Command,
     },
+    /// Networks that are blocked, or allowed past throttles and lockouts.
+    Network {
+        #[command(subcommand)]
+        command: network::Command,
+    },
 }
 
 /// Runs the command that the process's arguments ask for.
@@ -80,6 +86,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Migrate => block_on(migrate::run(load()?)),
         Command::Health(arguments) => block_on(health::run(load()?, arguments)),
         Command::Admin { command } => block_on(admin::run(load()?, command)),
+        Command::Network { command } => block_on(network::run(load()?, command)),
     }
 }
 

@@ -43,6 +43,7 @@ use problems::Problems;
 
 pub use codes::Codes;
 pub use database::Database;
+pub use duration::parse as parse_duration;
 pub use environment::environment;
 pub use error::{ConfigError, Origin, Problem};
 pub use lockout::{AccountLockout, Lockout, LockoutOperations, LockoutRule};

@@ -89,6 +89,9 @@ pub enum Error {
         /// The permission that the method asks for; none when it asks for a user.
         permission: Option<String>,
     },
+    /// An operator has blocked the network that the call comes from.
+    #[error("the network is blocked")]
+    NetworkBlocked,
     /// The right password of a suspended user.
     #[error("the user is suspended")]
     UserSuspended,
@@ -123,6 +126,12 @@ pub enum Error {
     /// No such user.
     #[error("no such user")]
     UserNotFound,
+    /// No such network rule, or one that has expired.
+    #[error("no such network rule")]
+    NetworkRuleNotFound,
+    /// There is a rule for this very network.
+    #[error("there is a rule for exactly this network; remove it first")]
+    NetworkRuleExists,
     /// The last administrator cannot go.
     #[error("the last administrator cannot be removed")]
     LastAdmin,

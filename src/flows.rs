@@ -10,6 +10,7 @@ mod codes;
 pub mod health;
 pub mod login;
 pub mod logout;
+pub mod networks;
 pub mod outbox;
 pub mod password_reset;
 pub mod refresh;

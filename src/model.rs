@@ -9,6 +9,7 @@ pub mod display_name;
 pub mod email;
 pub mod id;
 pub mod locale;
+pub mod network;
 pub mod origin;
 pub mod password;
 pub mod session;

@@ -1,5 +1,6 @@
 //! Decisions: pure functions of their arguments, the time among them. No async, no I/O, no clock.
 
 pub mod access;
+pub mod network;
 pub mod password;
 pub mod rotation;

@@ -11,7 +11,8 @@ pub(super) const fn days(count: u64) -> Duration {
 
 /// Reads a duration. Months and years have no fixed length, and words are refused as well, so that `1M` is never taken
 /// for a minute.
-pub(super) fn parse(text: &str) -> Option<Duration> {
+#[must_use]
+pub fn parse(text: &str) -> Option<Duration> {
     let letters = |byte: u8| byte.is_ascii_digit() || b"mshd".contains(&byte);
     if text == "0" || !text.bytes().all(letters) {
         return None;

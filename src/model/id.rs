@@ -72,4 +72,6 @@ identifiers! {
     ResetId;
     /// A mail in the outbox.
     MailId;
+    /// A network that is blocked or allowed.
+    NetworkRuleId;
 }

@@ -7,6 +7,7 @@ pub(super) mod deadline;
 pub(super) mod device;
 pub(super) mod explain;
 pub(super) mod method;
+pub(super) mod network;
 pub(super) mod peer;
 pub(super) mod trace;
 

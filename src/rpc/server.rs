@@ -15,7 +15,8 @@ use super::account::Account;
 use super::admin::Admin;
 use super::auth::Auth;
 use super::interceptors::{
-    AroundLayer, Gate, admission, authenticate, authorize, deadline, device, explain, filter, method, peer, trace,
+    AroundLayer, Gate, admission, authenticate, authorize, deadline, device, explain, filter, method, network, peer,
+    trace,
 };
 use super::listen::connections;
 use super::methods::{Methods, PolicyError};
@@ -119,7 +120,8 @@ pub async fn serve(services: Services, listener: TcpListener, shutdown: Cancella
         .layer(filter(&gate, peer::peer))
         // Everything behind it needs the method's policy.
         .layer(filter(&gate, method::method))
-        // The place of network rules: from memory, before anything is asked of the client.
+        // From memory, before anything is asked of the client.
+        .layer(filter(&gate, network::network))
         .layer(filter(&gate, device::device))
         // The place of throttles: by origin and device, before any signature or password is checked.
         .layer(filter(&gate, authenticate::authenticate))

@@ -80,6 +80,9 @@ fn kind(error: &Error) -> (Code, ErrorReason, &'static str) {
         Error::PermissionMissing { .. } => {
             (Code::PermissionDenied, Reason::PermissionMissing, "You do not have the permission for this.")
         }
+        Error::NetworkBlocked => {
+            (Code::PermissionDenied, Reason::NetworkBlocked, "Calls from your network are not accepted.")
+        }
         Error::UserSuspended => (Code::PermissionDenied, Reason::UserSuspended, "The account is suspended."),
         Error::Throttled { .. } => {
             (Code::ResourceExhausted, Reason::Throttled, "Too many requests. Please try again later.")
@@ -92,6 +95,10 @@ fn kind(error: &Error) -> (Code, ErrorReason, &'static str) {
         Error::ResetNotFound => (Code::NotFound, Reason::ResetNotFound, "There is no such password reset."),
         Error::SessionNotFound => (Code::NotFound, Reason::SessionNotFound, "There is no such session."),
         Error::UserNotFound => (Code::NotFound, Reason::UserNotFound, "There is no such user."),
+        Error::NetworkRuleNotFound => (Code::NotFound, Reason::NetworkRuleNotFound, "There is no such network rule."),
+        Error::NetworkRuleExists => {
+            (Code::AlreadyExists, Reason::NetworkRuleExists, "There is a rule for this network already.")
+        }
         Error::MethodUnknown => (Code::Unimplemented, Reason::MethodUnknown, "There is no such method."),
         Error::NotImplemented => (Code::Unimplemented, Reason::NotImplemented, "This is not available yet."),
         Error::DatabaseUnavailable(_) => {

@@ -8,7 +8,9 @@ mod tls;
 mod transaction;
 
 pub mod code_quotas;
+pub mod feed_versions;
 pub mod mail_outbox;
+pub mod network_rules;
 pub mod password_resets;
 pub mod registrations;
 pub mod revocations;

@@ -5,6 +5,7 @@ mod device;
 mod errors;
 mod health;
 mod limits;
+mod network;
 mod peer;
 mod reflection;
 mod request_id;

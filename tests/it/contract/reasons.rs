@@ -13,15 +13,12 @@ use tonic_types::StatusExt;
 use super::sources::rust_files;
 
 /// Reasons of what is declared and not built. None of them can be given.
-const NOT_BUILT: [&str; 14] = [
+const NOT_BUILT: [&str; 11] = [
     "CLEANUP_RUNNING",
     "CURSOR_INVALID",
     "EMAIL_TAKEN",
     "LOCKED_OUT",
     "LOCKOUT_NOT_FOUND",
-    "NETWORK_BLOCKED",
-    "NETWORK_RULE_EXISTS",
-    "NETWORK_RULE_NOT_FOUND",
     "ROLE_EXISTS",
     "ROLE_IN_USE",
     "ROLE_NOT_FOUND",
@@ -102,7 +99,8 @@ fn after(error: &Error) -> Option<Error> {
         Error::ResetTokenExpired => Error::InvalidCredentials,
         Error::InvalidCredentials => Error::Token(TokenRefusal::Missing),
         Error::Token(_) => Error::PermissionMissing { permission: None },
-        Error::PermissionMissing { .. } => Error::UserSuspended,
+        Error::PermissionMissing { .. } => Error::NetworkBlocked,
+        Error::NetworkBlocked => Error::UserSuspended,
         Error::UserSuspended => Error::Throttled { operation: "login", scope: "email", retry_after },
         Error::Throttled { .. } => Error::Overloaded { retry_after },
         Error::Overloaded { .. } => Error::DeadlineExceeded,
@@ -110,7 +108,9 @@ fn after(error: &Error) -> Option<Error> {
         Error::RegistrationNotFound => Error::ResetNotFound,
         Error::ResetNotFound => Error::SessionNotFound,
         Error::SessionNotFound => Error::UserNotFound,
-        Error::UserNotFound => Error::LastAdmin,
+        Error::UserNotFound => Error::NetworkRuleNotFound,
+        Error::NetworkRuleNotFound => Error::NetworkRuleExists,
+        Error::NetworkRuleExists => Error::LastAdmin,
         Error::LastAdmin => Error::PageTokenInvalid,
         Error::PageTokenInvalid => Error::MessageTooLarge,
         Error::MessageTooLarge => Error::MessageMalformed,

@@ -1,0 +1,2 @@
+DROP TABLE network_rules;
+DELETE FROM feed_versions WHERE feed = 'network_rules';
