@@ -11,7 +11,6 @@ mod auth;
 mod contract;
 mod harness;
 mod interceptors;
-mod operation;
 mod resilience;
 mod session;
 mod story;

@@ -2,4 +2,5 @@
 
 mod database;
 mod mail;
+mod restart;
 mod shutdown;
