@@ -13,6 +13,7 @@ pub mod logout;
 pub mod networks;
 pub mod outbox;
 pub mod password_reset;
+mod passwords;
 pub mod refresh;
 pub mod register;
 pub mod revocations;

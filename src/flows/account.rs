@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{outbox, revocations};
+use super::{outbox, passwords, revocations};
 use crate::app::App;
 use crate::error::Error;
 use crate::hashing::Verdict;
@@ -11,7 +11,6 @@ use crate::model::origin::DeviceOrigin;
 use crate::model::password::{Password, PasswordHash};
 use crate::model::session::EndReason;
 use crate::model::user::{ADMIN, ProfileChange, User};
-use crate::policy;
 use crate::store::pg::sessions::{self, Ended};
 use crate::store::pg::users::{self, Credentials};
 use crate::store::pg::{Connection, password_resets, registrations};
@@ -47,10 +46,7 @@ pub async fn change_password(
     new: Password,
 ) -> Result<(), Error> {
     let (user, old_hash) = prove(app, caller, current).await?;
-    let identity = (user.email, user.display_name);
-    let check = move |password: &Password| policy::password::check(password, &identity.0, identity.1.as_str());
-    let new_hash = app.hasher.hash_if(new, check).await?;
-    let new_hash = new_hash.map_err(|cause| Error::weak_password("new_password", cause))?;
+    let new_hash = passwords::hash_new(app, "new_password", new, &user.email, &user.display_name).await?;
 
     let now = app.clock.now();
     let mut tx = app.pool.begin().await?;

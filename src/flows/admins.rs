@@ -1,5 +1,6 @@
 //! The first administrator, made from the command line since nobody may make one over the network yet.
 
+use super::passwords;
 use crate::app::App;
 use crate::error::Error;
 use crate::model::display_name::DisplayName;
@@ -7,7 +8,6 @@ use crate::model::email::Email;
 use crate::model::id::UserId;
 use crate::model::password::Password;
 use crate::model::user::ADMIN;
-use crate::policy;
 use crate::store::pg::users::{self, NewUser};
 
 /// What came of it.
@@ -31,10 +31,7 @@ pub async fn create(
     display_name: DisplayName,
     password: Password,
 ) -> Result<AdminCreated, Error> {
-    let identity = (email.clone(), display_name.clone());
-    let check = move |password: &Password| policy::password::check(password, &identity.0, identity.1.as_str());
-    let password_hash = app.hasher.hash_if(password, check).await?;
-    let password_hash = password_hash.map_err(|cause| Error::weak_password("password", cause))?;
+    let password_hash = passwords::hash_new(app, "password", password, &email, &display_name).await?;
     let now = app.clock.now();
     let user_id = UserId::new(now);
     let roles = vec![ADMIN.to_owned()];

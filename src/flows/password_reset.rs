@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
-use super::{codes, outbox, revocations};
+use super::{codes, outbox, passwords, revocations};
 use crate::app::App;
 use crate::clock;
 use crate::error::Error;
@@ -18,7 +18,6 @@ use crate::model::origin::DeviceOrigin;
 use crate::model::password::{Password, PasswordHash};
 use crate::model::session::EndReason;
 use crate::model::user::User;
-use crate::policy;
 use crate::store::pg::password_resets::{self, NewReset};
 use crate::store::pg::sessions::{self, Ended};
 use crate::store::pg::{Connection, users};
@@ -152,10 +151,8 @@ pub async fn reset_password(
     let malformed = || Error::invalid("reset_token", "is not a reset token");
     let token_hash = reset::hash(reset_token.expose_secret()).ok_or_else(malformed)?;
     let owner = owner_of(app, &token_hash).await?;
-    let identity = (owner.email.clone(), owner.display_name);
-    let check = move |password: &Password| policy::password::check(password, &identity.0, identity.1.as_str());
-    let password_hash = app.hasher.hash_if(new_password, check).await?;
-    let password_hash = password_hash.map_err(|cause| Error::weak_password("new_password", cause))?;
+    let password_hash =
+        passwords::hash_new(app, "new_password", new_password, &owner.email, &owner.display_name).await?;
 
     let now = app.clock.now();
     let mut tx = app.pool.begin().await?;

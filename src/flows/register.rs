@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{codes, outbox};
+use super::{codes, outbox, passwords};
 use crate::app::App;
 use crate::clock;
 use crate::error::Error;
@@ -14,7 +14,6 @@ use crate::model::id::RegistrationId;
 use crate::model::locale::Locale;
 use crate::model::origin::DeviceOrigin;
 use crate::model::password::Password;
-use crate::policy;
 use crate::store::pg::registrations::{self, Registration, StoredCode};
 use crate::store::pg::{Connection, users};
 
@@ -47,10 +46,7 @@ pub struct CodeSent {
 /// A refused password, too many codes to the address, or a failure of ours.
 pub async fn register(app: &App, from: &DeviceOrigin, request: Register) -> Result<CodeSent, Error> {
     let Register { email, password, display_name } = request;
-    let identity = (email.clone(), display_name.clone());
-    let check = move |password: &Password| policy::password::check(password, &identity.0, identity.1.as_str());
-    let password_hash = app.hasher.hash_if(password, check).await?;
-    let password_hash = password_hash.map_err(|cause| Error::weak_password("password", cause))?;
+    let password_hash = passwords::hash_new(app, "password", password, &email, &display_name).await?;
 
     let now = app.clock.now();
     let registration_id = RegistrationId::new(now);
