@@ -7,10 +7,13 @@ use tokio::sync::Notify;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::flows;
+use crate::flows::limits::LimitRules;
 use crate::flows::networks::Networks;
 use crate::hashing::{Hasher, HasherInvalid};
 use crate::mail::{MailError, Mailer};
+use crate::metrics::Metrics;
 use crate::policy::access::Permissions;
+use crate::store::limits::{Limits, RedisInvalid};
 use crate::store::pg::{self, ConnectError, MigrateError, Pool};
 use crate::token::cache::VerifiedTokens;
 use crate::token::keys::KeyRing;
@@ -43,12 +46,18 @@ pub struct App {
     pub permissions: Permissions,
     /// The networks that are blocked or allowed.
     pub networks: Networks,
+    /// What throttles and lockouts have counted.
+    pub limits: Limits,
+    /// What they allow.
+    pub limit_rules: LimitRules,
     /// The password pool.
     pub hasher: Hasher,
     /// The way out for mail.
     pub mailer: Mailer,
     /// Told when there is mail in the outbox.
     pub outbox_filled: Notify,
+    /// What is told to Prometheus.
+    pub metrics: Metrics,
 }
 
 /// Why the service could not be put together.
@@ -60,6 +69,9 @@ pub enum StartError {
     /// The database URL cannot be used.
     #[error(transparent)]
     Connect(#[from] ConnectError),
+    /// The Redis URL cannot be used.
+    #[error(transparent)]
+    Redis(#[from] RedisInvalid),
     /// The schema could not be brought up to date.
     #[error(transparent)]
     Migrate(MigrateError),
@@ -84,6 +96,7 @@ pub enum StartError {
 pub fn check(config: &Config) -> Result<(), StartError> {
     Master::new(config.master_keys()?)?;
     Pool::new(config.database_url()?, &config.database, JOB_CONNECTIONS)?;
+    Limits::new(&config.throttle, &config.redis)?;
     Hasher::new(&config.passwords).map_err(StartError::Hasher)?;
     Mailer::new(&config.mail).map_err(StartError::Mail)?;
     Ok(())
@@ -108,6 +121,8 @@ impl App {
         let url = config.database_url()?;
         let pool = Pool::new(url, &config.database, config.database.max_connections.get())?;
         let job_pool = Pool::new(url, &config.database, JOB_CONNECTIONS)?;
+        let limits = Limits::new(&config.throttle, &config.redis)?;
+        let limit_rules = LimitRules::new(&config);
         let hasher = Hasher::new(&config.passwords).map_err(StartError::Hasher)?;
         let mailer = Mailer::new(&config.mail).map_err(StartError::Mail)?;
         let now = clock.now();
@@ -125,14 +140,19 @@ impl App {
             revocations: Revocations::default(),
             permissions,
             networks: Networks::default(),
+            limits,
+            limit_rules,
             hasher,
             mailer,
             outbox_filled: Notify::new(),
+            metrics: Metrics::default(),
         });
         flows::revocations::follow(&app, &mut flows::revocations::Position::default())
             .await
             .map_err(StartError::Load)?;
         flows::networks::follow(&app).await.map_err(StartError::Load)?;
+        // The first calls find a connection; if there is none to be had, they find memory.
+        app.limits.probe().await;
         Ok(app)
     }
 }

@@ -100,10 +100,22 @@ pub enum Error {
     Throttled {
         /// The operation, by the name of its throttle.
         operation: &'static str,
-        /// What was counted: `email` or `registration`.
+        /// What was counted: `device`, `ip_address`, `email` or `registration`.
         scope: &'static str,
         /// When it is worth trying again.
         retry_after: Duration,
+    },
+    /// Too many failures.
+    #[error("locked out")]
+    LockedOut {
+        /// The operation, by the name of its throttle.
+        operation: &'static str,
+        /// What is locked out: `device`, `ip_address` or `account`.
+        scope: &'static str,
+        /// When it is worth trying again.
+        retry_after: Duration,
+        /// Whether that is only a guess, since nothing but another password helps.
+        until_reset: bool,
     },
     /// The service has too much to do.
     #[error("overloaded")]

@@ -8,6 +8,8 @@ pub mod admins;
 pub mod authenticate;
 mod codes;
 pub mod health;
+pub mod limits;
+pub mod lockouts;
 pub mod login;
 pub mod logout;
 pub mod networks;

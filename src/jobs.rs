@@ -1,10 +1,11 @@
-//! What goes on besides the calls: mail leaves, revocations and network rules arrive, health is told.
+//! What goes on besides the calls: mail leaves, revocations and network rules arrive, health is told, Redis is watched.
 //!
 //! A job runs until the service stops, which it looks for between two pieces of work; one that panics is started again.
 
 mod health;
 mod mailer;
 mod network_feed;
+mod redis_watch;
 mod revocation_feed;
 
 use std::panic::AssertUnwindSafe;
@@ -38,10 +39,13 @@ impl Jobs {
         shutdown: CancellationToken,
     ) -> Self {
         let jobs = Self { tracker: TaskTracker::new(), shutdown };
-        let (mailing, following, obeying, telling) = (app.clone(), app.clone(), app.clone(), app.clone());
+        let (mailing, following, obeying, telling, watching) =
+            (app.clone(), app.clone(), app.clone(), app.clone(), app.clone());
         jobs.supervise("mailer", move |shutdown| mailer::run(mailing.clone(), shutdown));
         jobs.supervise("revocation feed", move |shutdown| revocation_feed::run(following.clone(), shutdown));
         jobs.supervise("network feed", move |shutdown| network_feed::run(obeying.clone(), shutdown));
+        let (reporter, drained) = (health.clone(), draining.clone());
+        jobs.supervise("redis watch", move |_| redis_watch::run(watching.clone(), reporter.clone(), drained.clone()));
         let (health, draining) = (health.clone(), draining.clone());
         jobs.supervise("health", move |_| health::run(telling.clone(), (health.clone(), names), draining.clone()));
         jobs

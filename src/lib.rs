@@ -79,6 +79,18 @@
 //! refused at once, and told when to come back. An unknown address costs the same work as a wrong password and gets
 //! the same answer.
 //!
+//! # Limits
+//!
+//! Every method draws from a throttle, and what can be guessed at (a password, a code, a token) from a lockout; each counts by
+//! device and by address. An [interceptor](rpc) asks all of them in one round trip, before any signature or password is
+//! looked at; where something can be guessed it has reserved a failure by then, and concludes it by what the call answered.
+//! The rules are pure functions ([`policy::limits`]), which the [store] in memory applies and a script in Redis spells. Memory
+//! counts along with Redis, so that limits hold through an absence of it; [`store::limits`] says who decides when.
+//!
+//! An account is locked by a tally in Postgres instead ([`policy::lockout`]): it must last, it is keyed by what only a flow
+//! knows, and it is counted in the statement that reads the password. Strangers share a tally, and each device that has
+//! signed in before has its own.
+//!
 //! # Mail and jobs
 //!
 //! A mail is a row of the outbox, sealed because it may hold a code, and written in the transaction that causes it:
@@ -89,7 +101,7 @@
 //!
 //! # Many replicas
 //!
-//! A replica holds nothing that it cannot rebuild from Postgres. What must happen once is one statement, or happens
+//! A replica holds nothing that it cannot rebuild from Postgres or Redis. What must happen once is one statement, or happens
 //! with the user's row locked: the device limit, a code's attempts, a reset token's one use. Migrations are embedded
 //! and applied under an advisory lock, so that replicas may start together.
 
@@ -102,6 +114,7 @@ pub mod flows;
 pub mod hashing;
 pub mod jobs;
 pub mod mail;
+pub mod metrics;
 pub mod model;
 pub mod policy;
 pub mod proto;

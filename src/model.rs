@@ -10,6 +10,7 @@ pub mod email;
 pub mod id;
 pub mod locale;
 pub mod network;
+pub mod operation;
 pub mod origin;
 pub mod password;
 pub mod session;

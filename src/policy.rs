@@ -1,6 +1,8 @@
 //! Decisions: pure functions of their arguments, the time among them. No async, no I/O, no clock.
 
 pub mod access;
+pub mod limits;
+pub mod lockout;
 pub mod network;
 pub mod password;
 pub mod rotation;

@@ -8,6 +8,7 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::app::App;
+use crate::flows::health::{REDIS, limits_degraded};
 use crate::jobs::Jobs;
 use crate::rpc::{self, HEALTH_NAMES, ServeError, Services};
 
@@ -27,8 +28,9 @@ pub async fn run(
     let drained = CancellationToken::new();
     let health = services.health.clone();
     let jobs = Jobs::start(&app, (&health, &HEALTH_NAMES), &draining, drained.clone());
-    let http = tokio::spawn(rpc::http::serve(app, http_listener, draining.clone()));
-    tokio::spawn(drain_when(told_to_stop, health, draining.clone()));
+    let http = tokio::spawn(rpc::http::serve(app.clone(), http_listener, draining.clone()));
+    let until_drained = draining.clone();
+    tokio::spawn(async move { drain_when(&app, told_to_stop, health, until_drained).await });
 
     let served = rpc::serve(services, listener, draining.clone()).await;
     draining.cancel();
@@ -39,19 +41,26 @@ pub async fn run(
     served
 }
 
-async fn drain_when(told_to_stop: impl Future<Output = ()>, health: HealthReporter, draining: CancellationToken) {
+async fn drain_when(
+    app: &App,
+    told_to_stop: impl Future<Output = ()>,
+    health: HealthReporter,
+    draining: CancellationToken,
+) {
     tokio::select! {
         () = told_to_stop => {}
         () = draining.cancelled() => return,
     }
     tracing::info!("told to stop; finishing the calls that are running");
     draining.cancel();
-    for name in HEALTH_NAMES {
+    let watches_redis = limits_degraded(app).is_some();
+    let names = HEALTH_NAMES.into_iter().chain(watches_redis.then_some(REDIS));
+    for name in names.clone() {
         health.set_service_status(name, ServingStatus::NotServing).await;
     }
     // Ends the streams of those who watch, once they have been told: an open stream would keep the server from ending.
     let mut health = health;
-    for name in HEALTH_NAMES {
+    for name in names {
         health.clear_service_status(name).await;
     }
 }

@@ -18,6 +18,8 @@ pub struct Lockout {
     pub operations: LockoutOperations,
     /// The rule for one account, whoever fails to log in to it.
     pub account: AccountLockout,
+    /// The rule for one address that tries many accounts.
+    pub credential_stuffing: CredentialStuffing,
 }
 
 /// The rule of each operation.
@@ -76,6 +78,22 @@ pub struct AccountLockout {
     /// The longest that a lock gets.
     #[serde(deserialize_with = "duration::deserialize")]
     pub max_lock: Duration,
+    /// The failures in a row after which the password must be set anew.
+    pub failures_in_a_row: NonZeroU32,
+}
+
+/// How many accounts one address may fail to log in to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CredentialStuffing {
+    /// The different accounts that lock the address out.
+    pub accounts: NonZeroU32,
+    /// The window in which they are counted.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub window: Duration,
+    /// How long the address is locked out.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub lock: Duration,
 }
 
 const WINDOWS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=days(1);
@@ -91,17 +109,24 @@ impl Lockout {
             problems.number(&format!("{key}.ip_failures"), rule.ip_failures.get(), 1..=1_000_000);
             problems.span(&format!("{key}.ip_lock"), rule.ip_lock, LOCKS);
         }
-        let AccountLockout { failures, window, lock, max_lock } = self.account;
+        let AccountLockout { failures, window, lock, max_lock, failures_in_a_row } = self.account;
         problems.number("lockout.account.failures", failures.get(), 1..=1_000_000);
         problems.span("lockout.account.window", window, WINDOWS);
         problems.span("lockout.account.lock", lock, LOCKS);
         problems.span("lockout.account.max_lock", max_lock, Duration::from_secs(1)..=days(365));
         problems.require(lock <= max_lock, "lockout.account.max_lock", "must be at least lockout.account.lock");
+        problems.number("lockout.account.failures_in_a_row", failures_in_a_row.get(), 1..=1_000_000);
+        let CredentialStuffing { accounts, window, lock } = self.credential_stuffing;
+        problems.number("lockout.credential_stuffing.accounts", accounts.get(), 1..=1000);
+        problems.span("lockout.credential_stuffing.window", window, WINDOWS);
+        problems.span("lockout.credential_stuffing.lock", lock, LOCKS);
     }
 }
 
 impl LockoutOperations {
-    fn named(&self) -> [(&'static str, LockoutRule); 8] {
+    /// Every operation's rule, by its name.
+    #[must_use]
+    pub fn named(&self) -> [(&'static str, LockoutRule); 8] {
         [
             ("register", self.register),
             ("resend_code", self.resend_code),

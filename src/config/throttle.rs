@@ -93,7 +93,9 @@ impl Throttle {
 }
 
 impl ThrottleOperations {
-    fn named(&self) -> [(&'static str, Quota); 9] {
+    /// Every operation's quota, by its name.
+    #[must_use]
+    pub fn named(&self) -> [(&'static str, Quota); 9] {
         [
             ("register", self.register),
             ("resend_code", self.resend_code),

@@ -5,11 +5,14 @@ use super::{Config, MailTransport};
 /// A sentence for each such thing.
 pub(super) fn of(config: &Config) -> Vec<&'static str> {
     let anyone = config.server.trusted_proxies.iter().any(|network| network.prefix_len() == 0);
+    let limits = config.throttle.enabled || config.lockout.enabled;
     let warnings = [
         (anyone, "server.trusted_proxies holds every address: any client can claim to be any other"),
+        (!config.throttle.enabled, "throttle.enabled is false: requests are not limited"),
+        (!config.lockout.enabled, "lockout.enabled is false: passwords and codes may be guessed at without end"),
         (
-            true,
-            "requests and failures are not limited yet: the settings of throttle, lockout and redis are not in force",
+            limits && config.redis.url.is_none(),
+            "there is no redis.url: limits are kept in memory, which is right for one replica only",
         ),
         (!config.passwords.is_strong(), "passwords costs less than OWASP's minimum: stolen hashes are cheap to try"),
         (config.mail.transport != MailTransport::Smtp, "mail.transport is not smtp: mails do not reach their readers"),

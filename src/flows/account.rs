@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::lockouts::{self, Trial};
 use super::{outbox, passwords, revocations};
 use crate::app::App;
 use crate::error::Error;
@@ -37,7 +38,7 @@ pub async fn update(app: &App, caller: &Caller, change: ProfileChange) -> Result
 /// Changes the caller's password, ends its other sessions, and tells it by mail.
 ///
 /// # Errors
-/// The wrong current password, a refused new one, or a failure of ours.
+/// The wrong current password, one that was tried too often, a refused new one, or a failure of ours.
 pub async fn change_password(
     app: &App,
     caller: &Caller,
@@ -60,7 +61,7 @@ pub async fn change_password(
 /// Deletes the caller's account and everything of theirs; its sessions end at once.
 ///
 /// # Errors
-/// The wrong password, the last administrator, or a failure of ours.
+/// The wrong password, one that was tried too often, the last administrator, or a failure of ours.
 pub async fn delete(app: &App, caller: &Caller, current: Password) -> Result<(), Error> {
     let (user, password_hash) = prove(app, caller, current).await?;
     let now = app.clock.now();
@@ -71,10 +72,26 @@ pub async fn delete(app: &App, caller: &Caller, current: Password) -> Result<(),
     Ok(())
 }
 
-/// The caller and its password hash, if `password` is right.
+/// The caller and its password hash, if `password` is right. A wrong one counts as a login that failed on the caller's device:
+/// whoever has got hold of a session is to get no more guesses at the password than others.
 async fn prove(app: &App, caller: &Caller, password: Password) -> Result<(User, PasswordHash), Error> {
     let found = users::find(&mut *app.pool.get().await?, caller.user_id).await?;
-    let Credentials { user, password_hash, .. } = found.ok_or(Error::UserNotFound)?;
+    let email = found.ok_or(Error::UserNotFound)?.user.email;
+    let trial = Trial { email: &email, device_id: &caller.device_id, origin: None };
+    let (found, reserved) = lockouts::reserve(app, trial).await?;
+    let credentials = found.ok_or(Error::UserNotFound)?;
+    let owner = credentials.user.clone();
+    let attempt = reserved.as_ref().map(|reserved| reserved.attempt.clone());
+    let outcome = verify(app, credentials, password).await;
+    lockouts::conclude(app, reserved, &outcome, Some(&owner)).await;
+    if let (Ok(_), Some(attempt)) = (&outcome, attempt) {
+        lockouts::forget(&mut *app.pool.get().await?, &attempt).await?;
+    }
+    outcome
+}
+
+async fn verify(app: &App, credentials: Credentials, password: Password) -> Result<(User, PasswordHash), Error> {
+    let Credentials { user, password_hash, .. } = credentials;
     let verdict = app.hasher.verify(password, password_hash.as_ref()).await?;
     match (verdict, password_hash) {
         (Verdict::Right { .. }, Some(password_hash)) => Ok((user, password_hash)),
@@ -93,6 +110,7 @@ async fn replace_password(
     let user = users::update_password(conn, caller.user_id, new_hash, Some(old_hash), now).await?;
     let user = user.ok_or(Error::InvalidCredentials)?;
     password_resets::consume_all_of(conn, caller.user_id, now).await?;
+    lockouts::lift(app, conn, &user.email).await?;
     let ending = revocations::ending(app, EndReason::PasswordChanged, now);
     let ended = sessions::end_all(conn, caller.user_id, Some(caller.session_id), ending).await?;
     let notice = outbox::password_changed(&from.origin, now);
@@ -119,6 +137,7 @@ async fn delete_all(
     let ending = revocations::ending(app, EndReason::Revoked, now);
     let ended = sessions::end_all(conn, user.user_id, None, ending).await?;
     registrations::delete_all_of(conn, &user.email).await?;
+    lockouts::lift(app, conn, &user.email).await?;
     users::delete(conn, user.user_id).await?;
     Ok(ended)
 }

@@ -1,8 +1,12 @@
-//! Whether the service can serve: it can when the database can.
+//! Whether the service can serve: it can when the database can. Without Redis it serves degraded.
 
 use crate::app::App;
 use crate::error::Error;
+use crate::store::limits::Standing;
 use crate::store::pg;
+
+/// The name under which health tells of Redis.
+pub const REDIS: &str = "keyward.redis";
 
 /// Asks the database something simple.
 ///
@@ -10,4 +14,14 @@ use crate::store::pg;
 /// When it does not answer.
 pub async fn check(app: &App) -> Result<(), Error> {
     Ok(pg::ping(&mut *app.job_pool.get().await?).await?)
+}
+
+/// Whether limits are counted by each replica alone because Redis is away; `None` where none is expected.
+#[must_use]
+pub fn limits_degraded(app: &App) -> Option<bool> {
+    match app.limits.standing() {
+        Standing::MemoryOnly => None,
+        Standing::Redis => Some(false),
+        Standing::Degraded => Some(true),
+    }
 }

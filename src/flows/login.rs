@@ -1,10 +1,11 @@
 //! Login: a password becomes a session, within the device limit.
 //!
-//! Two round trips to the database with the password's hash in between: one reads, one writes what was decided, unless the
-//! user's row has changed meanwhile.
+//! Two round trips to the database with the password's hash in between: one counts the attempt and reads, one writes what was
+//! decided, unless the user's row has changed meanwhile.
 
 use chrono::{DateTime, Utc};
 
+use super::lockouts::{self, Reserved, Trial};
 use super::{Tokens, outbox, revocations, tokens};
 use crate::app::App;
 use crate::clock;
@@ -19,6 +20,7 @@ use crate::model::password::{Password, PasswordHash};
 use crate::model::session::Session;
 use crate::model::user::{User, UserState};
 use crate::store::pg::Connection;
+use crate::store::pg::login_attempts::Attempt;
 use crate::store::pg::sessions::{self, LoginOutcome, NewLogin};
 use crate::store::pg::users::{self, Credentials};
 use crate::token::access;
@@ -53,20 +55,37 @@ const ATTEMPTS: u8 = 3;
 /// Logs a user in. An unknown address costs the same work as a wrong password and gets the same answer.
 ///
 /// # Errors
-/// Wrong credentials, a suspended user (only with the right password), a full hashing queue, or a failure of ours.
+/// Wrong credentials, a locked account, a suspended user (only with the right password), a full hashing queue, or a failure of
+/// ours.
 pub async fn login(app: &App, from: &DeviceOrigin, request: Login) -> Result<LoggedIn, Error> {
+    let trial = Trial { email: &request.email, device_id: &from.device_id, origin: Some(&from.origin) };
+    let (found, reserved) = lockouts::reserve(app, trial).await?;
+    let owner = found.as_ref().map(|credentials| credentials.user.clone());
+    let outcome = try_password(app, from, &request, found, reserved.as_ref()).await;
+    lockouts::conclude(app, reserved, &outcome, owner.as_ref()).await;
+    outcome
+}
+
+/// Looks at the password, and writes the login if it is right.
+async fn try_password(
+    app: &App,
+    from: &DeviceOrigin,
+    request: &Login,
+    mut found: Option<Credentials>,
+    reserved: Option<&Reserved>,
+) -> Result<LoggedIn, Error> {
     for _ in 0..ATTEMPTS {
-        let found = users::find_by_email(&mut *app.pool.get().await?, &request.email).await?;
         // No connection is held while hashing.
         let hash = found.as_ref().and_then(|credentials| credentials.password_hash.clone());
         let verdict = app.hasher.verify(request.password.clone(), hash.as_ref()).await?;
         let (Some(credentials), Verdict::Right { rehash }) = (found, verdict) else {
             return Err(Error::InvalidCredentials);
         };
-        let now = app.clock.now();
-        if let Some(logged_in) = write(app, from, &request.device_name, (credentials, rehash), now).await? {
+        let attempt = reserved.map(|reserved| reserved.attempt.clone());
+        if let Some(logged_in) = write(app, from, &request.device_name, (credentials, rehash), attempt).await? {
             return Ok(logged_in);
         }
+        found = users::find_by_email(&mut *app.pool.get().await?, &request.email).await?;
     }
     Err(Error::InvalidCredentials)
 }
@@ -77,10 +96,12 @@ async fn write(
     from: &DeviceOrigin,
     device_name: &str,
     (credentials, rehash): (Credentials, Option<PasswordHash>),
-    now: DateTime<Utc>,
+    attempt: Option<Attempt>,
 ) -> Result<Option<LoggedIn>, Error> {
+    let now = app.clock.now();
     let user = active(credentials.user)?;
-    let login = new_login(app, from, device_name, &user, now)?;
+    let login = NewLogin { attempt, ..new_login(app, from, device_name, &user, now)? };
+    let attempt = login.attempt.clone();
     let at_revision = NewLogin { revision: credentials.revision, rehash: rehash.clone(), ..login };
     let session = at_revision.session.clone();
     let outcome = sessions::insert_login(&mut *app.pool.get().await?, at_revision).await?;
@@ -89,7 +110,7 @@ async fn write(
     }
     // Somebody else changed the user's row, most likely another login: do it again with the row locked.
     let mut tx = app.pool.begin().await?;
-    let login = NewLogin { rehash, ..new_login(app, from, device_name, &user, now)? };
+    let login = NewLogin { rehash, attempt, ..new_login(app, from, device_name, &user, now)? };
     let outcome = write_locked(&mut tx, login, credentials.password_hash).await;
     let Some((user, session, outcome)) = tx.end(outcome).await? else { return Ok(None) };
     finish(app, user, session, outcome, now).map(Some)
@@ -154,6 +175,7 @@ fn new_login(
         max_devices: app.config.sessions.max_devices.get().into(),
         revocation_expires_at: access::all_expired_at(settings, now),
         notice: outbox::seal(app, outbox::to_user(user, notice), now)?,
+        attempt: None,
     })
 }
 

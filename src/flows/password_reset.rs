@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
-use super::{codes, outbox, passwords, revocations};
+use super::{codes, lockouts, outbox, passwords, revocations};
 use crate::app::App;
 use crate::clock;
 use crate::error::Error;
@@ -184,6 +184,7 @@ async fn set_password(
     let user = users::update_password(conn, user_id, password_hash, None, now).await?;
     let user = user.ok_or(Error::ResetTokenExpired)?;
     password_resets::consume_all_of(conn, user_id, now).await?;
+    lockouts::lift(app, conn, &user.email).await?;
     let ending = revocations::ending(app, EndReason::PasswordChanged, now);
     let ended = sessions::end_all(conn, user_id, None, ending).await?;
     let notice = outbox::password_changed(&from.origin, now);

@@ -63,6 +63,11 @@ pub enum Content {
         /// When it was ended.
         at: DateTime<Utc>,
     },
+    /// The password was tried too often, so the account is locked.
+    AccountLocked {
+        /// When the lock ends by itself.
+        until: DateTime<Utc>,
+    },
 }
 
 impl Content {
@@ -77,6 +82,7 @@ impl Content {
             Self::PasswordChanged { .. } => "password_changed",
             Self::NewDevice { .. } => "new_device",
             Self::SessionEnded { .. } => "session_ended",
+            Self::AccountLocked { .. } => "account_locked",
         }
     }
 

@@ -101,6 +101,7 @@ fn facts(content: &Content) -> Value {
         Content::SessionEnded { device_name, at } => context! {
             at => time(*at), device => device(device_name.as_deref())
         },
+        Content::AccountLocked { until } => context! { until => time(*until) },
     }
 }
 

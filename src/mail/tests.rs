@@ -42,6 +42,7 @@ fn contents() -> Vec<Content> {
             at: now(),
         },
         Content::SessionEnded { device_name: device, at: now() },
+        Content::AccountLocked { until: now() + chrono::TimeDelta::minutes(5) },
     ]
 }
 

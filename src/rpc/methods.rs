@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use prost_reflect::{DescriptorPool, MethodDescriptor, Value};
 
+use crate::model::operation::Operation;
 use crate::proto::DESCRIPTORS;
 use crate::proto::keyward::v1::{self as pb};
 
@@ -40,7 +41,7 @@ pub struct MethodPolicy {
     /// Whether the call must name its device.
     pub needs_device: bool,
     /// The throttle that it draws from, by its name in the configuration; none for services of others.
-    pub throttle: Option<String>,
+    pub throttle: Option<Operation>,
 }
 
 /// Why the descriptors do not say what a method demands.
@@ -123,7 +124,11 @@ impl fmt::Display for Methods {
                 Access::Permission(permission) => format!("`{permission}`"),
             };
             let device = if policy.needs_device { "needed" } else { "" };
-            writeln!(f, "| {name} | {who} | {device} | {} |", policy.throttle.as_deref().unwrap_or_default())?;
+            writeln!(
+                f,
+                "| {name} | {who} | {device} | {} |",
+                policy.throttle.map(Operation::as_str).unwrap_or_default()
+            )?;
         }
         Ok(())
     }
@@ -149,7 +154,7 @@ fn policy(method: &MethodDescriptor, declared: Option<&Value>) -> Result<MethodP
         pb::DeviceRequirement::Required => true,
         pb::DeviceRequirement::NotRequired => false,
     };
-    let throttle = throttle_name(declared.throttle()).ok_or_else(|| incomplete("throttle"))?;
+    let throttle = operation(declared.throttle()).ok_or_else(|| incomplete("throttle"))?;
     Ok(MethodPolicy { access, needs_device, throttle: Some(throttle) })
 }
 
@@ -161,7 +166,6 @@ fn permission_name(permission: pb::Permission) -> Option<String> {
 }
 
 /// `THROTTLE_RESEND_CODE` is `resend_code`, as in the configuration.
-fn throttle_name(throttle: pb::Throttle) -> Option<String> {
-    let name = throttle.as_str_name().strip_prefix("THROTTLE_")?.to_lowercase();
-    (throttle != pb::Throttle::Unspecified).then_some(name)
+fn operation(throttle: pb::Throttle) -> Option<Operation> {
+    Operation::from_name(&throttle.as_str_name().strip_prefix("THROTTLE_")?.to_lowercase())
 }

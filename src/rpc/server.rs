@@ -16,7 +16,7 @@ use super::admin::Admin;
 use super::auth::Auth;
 use super::interceptors::{
     AroundLayer, Gate, admission, authenticate, authorize, deadline, device, explain, filter, method, network, peer,
-    trace,
+    throttle, trace,
 };
 use super::listen::connections;
 use super::methods::{Methods, PolicyError};
@@ -123,7 +123,8 @@ pub async fn serve(services: Services, listener: TcpListener, shutdown: Cancella
         // From memory, before anything is asked of the client.
         .layer(filter(&gate, network::network))
         .layer(filter(&gate, device::device))
-        // The place of throttles: by origin and device, before any signature or password is checked.
+        // By origin and device, before any signature or password is checked.
+        .layer(AroundLayer::new(&gate, throttle::throttle))
         .layer(filter(&gate, authenticate::authenticate))
         .layer(filter(&gate, authorize::authorize));
     let until_told = Server::builder()

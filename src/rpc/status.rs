@@ -87,6 +87,12 @@ fn kind(error: &Error) -> (Code, ErrorReason, &'static str) {
         Error::Throttled { .. } => {
             (Code::ResourceExhausted, Reason::Throttled, "Too many requests. Please try again later.")
         }
+        Error::LockedOut { until_reset: false, .. } => {
+            (Code::ResourceExhausted, Reason::LockedOut, "Too many failures. Please try again later.")
+        }
+        Error::LockedOut { until_reset: true, .. } => {
+            (Code::ResourceExhausted, Reason::LockedOut, "Too many failures. The password must be reset.")
+        }
         Error::Overloaded { .. } => {
             (Code::ResourceExhausted, Reason::Overloaded, "The service is busy. Please try again shortly.")
         }
@@ -126,6 +132,11 @@ fn metadata(error: &Error) -> HashMap<String, String> {
         Error::Throttled { operation, scope, .. } => {
             vec![("operation", (*operation).to_owned()), ("scope", (*scope).to_owned())]
         }
+        Error::LockedOut { operation, scope, until_reset, .. } => {
+            let mut pairs = vec![("operation", (*operation).to_owned()), ("scope", (*scope).to_owned())];
+            pairs.extend(until_reset.then(|| ("until", "password_reset".to_owned())));
+            pairs
+        }
         Error::Internal(_) => vec![("request_id", request_id())],
         _ => Vec::new(),
     };
@@ -151,7 +162,9 @@ fn violations(error: &Error) -> Vec<(String, String)> {
 
 const fn retry_after(error: &Error) -> Option<Duration> {
     match error {
-        Error::Throttled { retry_after, .. } | Error::Overloaded { retry_after } => Some(*retry_after),
+        Error::Throttled { retry_after, .. }
+        | Error::LockedOut { retry_after, .. }
+        | Error::Overloaded { retry_after } => Some(*retry_after),
         Error::DatabaseUnavailable(_) => Some(DATABASE_RETRY),
         _ => None,
     }

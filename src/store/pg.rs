@@ -7,8 +7,11 @@ mod statement;
 mod tls;
 mod transaction;
 
+pub mod account_lockouts;
 pub mod code_quotas;
 pub mod feed_versions;
+pub mod login_attempts;
+pub mod login_networks;
 pub mod mail_outbox;
 pub mod network_rules;
 pub mod password_resets;

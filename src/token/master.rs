@@ -44,6 +44,8 @@ pub enum Purpose {
     Address,
     /// Authenticates page tokens.
     PageToken,
+    /// Hashes devices and addresses that limits are counted by.
+    Limit,
 }
 
 /// One master key's derived keys.
@@ -53,6 +55,7 @@ struct Derived {
     code: hmac::Key,
     address: hmac::Key,
     page_token: hmac::Key,
+    limit: hmac::Key,
     seal: LessSafeKey,
 }
 
@@ -94,6 +97,7 @@ impl Derived {
             code: mac("code")?,
             address: mac("address")?,
             page_token: mac("page-token")?,
+            limit: mac("limit")?,
             seal: LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &derive("seal")?)?),
         })
     }
@@ -104,6 +108,7 @@ impl Derived {
             Purpose::Code => &self.code,
             Purpose::Address => &self.address,
             Purpose::PageToken => &self.page_token,
+            Purpose::Limit => &self.limit,
         }
     }
 

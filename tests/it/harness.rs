@@ -1,23 +1,27 @@
 //! What the tests stand on: the production stack on a real port, a PostgreSQL database of its own for every test, a real
-//! SMTP server as mailbox, a clock that moves when told to, and actors whose calls read as a story.
+//! SMTP server as mailbox, a Redis for those that need one, a clock that moves when told to, and actors whose calls read as a story.
 //!
 //! Nothing here knows what a method should answer, except that every refusal has the details that all of them must have.
 
 mod app;
+mod at_once;
 mod calls;
 mod database;
 mod device;
 mod mailbox;
 mod person;
+mod redis;
 mod refusal;
 mod replica;
 mod settings;
 
 pub(crate) use app::TestApp;
+pub(crate) use at_once::{at_once, because, sort};
 pub(crate) use calls::PASSWORD;
 pub(crate) use database::Database;
 pub(crate) use device::Device;
 pub(crate) use person::{Person, SignedIn};
+pub(crate) use redis::RedisServer;
 pub(crate) use refusal::{Refusal, answer, refused};
 pub(crate) use replica::Replica;
 pub(crate) use settings::Settings;

@@ -26,6 +26,7 @@ use tonic::{Code, Request, Status};
 use tonic_prost::ProstCodec;
 
 use crate::harness::{Device, Refusal, answer, within_patience};
+pub(crate) use network::Operator;
 
 /// Calls any method by its path, with an empty message.
 pub(crate) async fn call(device: &Device, path: &str) -> Result<(), Refusal> {
@@ -37,12 +38,21 @@ pub(crate) async fn call(device: &Device, path: &str) -> Result<(), Refusal> {
 
 /// The status line of an answer over plain HTTP.
 pub(crate) async fn get(from: SocketAddr, path: &str) -> String {
+    exchange(from, path).await.lines().next().unwrap().to_owned()
+}
+
+async fn exchange(from: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(from).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: keyward\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
-    answer.lines().next().unwrap().to_owned()
+    answer
+}
+
+/// The body of an answer over plain HTTP.
+pub(crate) async fn body(from: SocketAddr, path: &str) -> String {
+    exchange(from, path).await.split_once("\r\n\r\n").unwrap().1.to_owned()
 }
 
 /// A message as it travels: its flag, its length, itself.

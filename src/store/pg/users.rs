@@ -51,7 +51,9 @@ macro_rules! user_columns {
     };
 }
 
-type UserColumns = (
+pub(super) use user_columns;
+
+pub(super) type UserColumns = (
     SqlUuid,
     Text,
     Text,
@@ -64,7 +66,7 @@ type UserColumns = (
     Nullable<Timestamptz>,
 );
 
-type UserRow = (
+pub(super) type UserRow = (
     Uuid,
     String,
     String,
@@ -201,9 +203,9 @@ statement! {
     WHERE r.role = $1 AND u.state = 'ACTIVE' ORDER BY r.user_id FOR UPDATE OF r"
 }
 
-type CredentialsRow = (UserRow, Option<String>, i64);
+pub(super) type CredentialsRow = (UserRow, Option<String>, i64);
 
-fn credentials((row, password_hash, revision): CredentialsRow) -> Result<Credentials, StoreError> {
+pub(super) fn credentials((row, password_hash, revision): CredentialsRow) -> Result<Credentials, StoreError> {
     Ok(Credentials { user: user(row)?, password_hash: password_hash.map(PasswordHash::from), revision })
 }
 

@@ -5,11 +5,7 @@ mod codes;
 mod passwords;
 mod sessions;
 
-use std::sync::Arc;
-
-use tokio::sync::Barrier;
-
-use crate::harness::{Device, Refusal, Replica, TestApp};
+use crate::harness::{Device, Replica, TestApp};
 
 const LIVE_SESSIONS: &str = "sessions WHERE ended_at IS NULL";
 
@@ -34,43 +30,4 @@ impl Cluster {
             other => device.at(&self.others[other - 1]),
         }
     }
-}
-
-/// The outcomes of calls that all begin when the last of them is ready.
-async fn at_once<F>(calls: impl IntoIterator<Item = F>) -> Vec<F::Output>
-where
-    F: Future<Output: Send + 'static> + Send + 'static,
-{
-    let calls: Vec<_> = calls.into_iter().collect();
-    let ready = Arc::new(Barrier::new(calls.len()));
-    let begin = |call: F| {
-        let ready = ready.clone();
-        tokio::spawn(async move {
-            ready.wait().await;
-            call.await
-        })
-    };
-    let running: Vec<_> = calls.into_iter().map(begin).collect();
-    let mut outcomes = Vec::new();
-    for call in running {
-        outcomes.push(call.await.unwrap());
-    }
-    outcomes
-}
-
-/// What became of calls: the answers, and the refusals.
-fn sort<T>(outcomes: Vec<Result<T, Refusal>>) -> (Vec<T>, Vec<Refusal>) {
-    let (mut answers, mut refusals) = (Vec::new(), Vec::new());
-    for outcome in outcomes {
-        match outcome {
-            Ok(answer) => answers.push(answer),
-            Err(refusal) => refusals.push(refusal),
-        }
-    }
-    (answers, refusals)
-}
-
-/// How many refusals give this reason.
-fn because(reason: &str, refusals: &[Refusal]) -> usize {
-    refusals.iter().filter(|refusal| refusal.reason() == reason).count()
 }

@@ -13,11 +13,10 @@ use tonic_types::StatusExt;
 use super::sources::rust_files;
 
 /// Reasons of what is declared and not built. None of them can be given.
-const NOT_BUILT: [&str; 11] = [
+const NOT_BUILT: [&str; 10] = [
     "CLEANUP_RUNNING",
     "CURSOR_INVALID",
     "EMAIL_TAKEN",
-    "LOCKED_OUT",
     "LOCKOUT_NOT_FOUND",
     "ROLE_EXISTS",
     "ROLE_IN_USE",
@@ -102,7 +101,10 @@ fn after(error: &Error) -> Option<Error> {
         Error::PermissionMissing { .. } => Error::NetworkBlocked,
         Error::NetworkBlocked => Error::UserSuspended,
         Error::UserSuspended => Error::Throttled { operation: "login", scope: "email", retry_after },
-        Error::Throttled { .. } => Error::Overloaded { retry_after },
+        Error::Throttled { .. } => {
+            Error::LockedOut { operation: "login", scope: "device", retry_after, until_reset: false }
+        }
+        Error::LockedOut { .. } => Error::Overloaded { retry_after },
         Error::Overloaded { .. } => Error::DeadlineExceeded,
         Error::DeadlineExceeded => Error::RegistrationNotFound,
         Error::RegistrationNotFound => Error::ResetNotFound,

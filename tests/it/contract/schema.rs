@@ -6,7 +6,8 @@ use super::sources;
 use crate::harness::Database;
 
 /// Columns that end in `_id` and point to no row, with the reason.
-const NO_REFERENCE: [(&str, &str, &str); 2] = [
+const NO_REFERENCE: [(&str, &str, &str); 3] = [
+    ("account_lockouts", "user_id", "checking it would lock the user, whom others lock before"),
     ("revocations", "session_id", "the revocation outlives a deleted user's session"),
     ("sessions", "device_id", "named by the client; a session's device need not be a known one"),
 ];

@@ -26,6 +26,7 @@ impl Default for Settings {
             ("database.max_connections", "8"),
             ("database.acquire_timeout", "30s"),
             ("database.statement_timeout", "30s"),
+            ("redis.timeout", "10s"),
             ("mail.transport", "smtp"),
             ("passwords.memory_kib", "8"),
             ("passwords.iterations", "1"),
@@ -44,6 +45,11 @@ impl Settings {
     pub(crate) fn set(mut self, key: &str, value: &str) -> Self {
         self.0.insert(key.to_owned(), value.to_owned());
         self
+    }
+
+    /// With throttles and lockouts as production has them.
+    pub(crate) fn limited(self) -> Self {
+        self.set("throttle.enabled", "true").set("lockout.enabled", "true")
     }
 
     /// As the service reads them.

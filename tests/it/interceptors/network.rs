@@ -16,7 +16,7 @@ use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_types::StatusExt;
 
 use crate::harness::{Device, Refusal, Replica, Settings, TestApp, answer, refused};
-use operator::Operator;
+pub(crate) use operator::Operator;
 
 /// A service behind a proxy on this machine, so that tests can call it from anywhere.
 async fn behind_a_proxy() -> TestApp {

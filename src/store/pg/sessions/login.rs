@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{BigInt, Binary, Bool, Inet, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Binary, Bool, Cidr, Inet, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use ipnet::IpNet;
 use uuid::Uuid;
@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::{Connection, SessionColumns, SessionRow, StoreError, inet, session, session_columns, statement};
 use crate::model::password::PasswordHash;
 use crate::model::session::{EndReason, Session};
+use crate::store::pg::login_attempts::Attempt;
 use crate::store::pg::mail_outbox::OutboxMail;
 
 /// A login whose password has been found right.
@@ -30,6 +31,8 @@ pub struct NewLogin {
     pub revocation_expires_at: DateTime<Utc>,
     /// The notice to the owner, sent when the device is new to the account.
     pub notice: OutboxMail,
+    /// The attempt that this is the success of.
+    pub attempt: Option<Attempt>,
 }
 
 /// What became of a login.
@@ -66,6 +69,9 @@ statement! {
         mail_id: Uuid => SqlUuid,
         mail_kind: String => Text,
         mail_payload: Vec<u8> => Binary,
+        address_hash: Option<Vec<u8>> => Nullable<Binary>,
+        tally: Option<String> => Nullable<Text>,
+        network: Option<IpNet> => Nullable<Cidr>,
     } -> (Bool, Nullable<Text>, Nullable<SessionColumns>)
     // A concurrent login of the same user waits here for the other's commit, then finds another revision and writes
     // nothing. One that does match has seen every earlier login in its snapshot, so the limit cannot be raced.
@@ -100,6 +106,18 @@ statement! {
         INSERT INTO mail_outbox (mail_id, kind, payload, attempts, due_at, created_at)
         SELECT $14, $15, $16, 0, $8, $8 FROM logged_in WHERE NOT EXISTS (SELECT FROM known)
         RETURNING mail_id
+    ), cleared_network AS (
+        UPDATE login_networks n
+        SET (address_hashes, attempted_at) = (
+            SELECT coalesce(array_agg(h ORDER BY t), '{}'), coalesce(array_agg(t ORDER BY t), '{}')
+            FROM unnest(n.address_hashes, n.attempted_at) AS tried (h, t) WHERE h <> $17
+        ), locked_until = NULL
+        FROM logged_in WHERE n.network = $19 AND $17 = ANY (n.address_hashes)
+        RETURNING n.network
+    ), cleared AS (
+        -- Counting it makes the network's row come first, as everywhere.
+        DELETE FROM account_lockouts a USING logged_in, (SELECT count(*) FROM cleared_network) AS network_first
+        WHERE a.address_hash = $17 AND a.device_id = $18
     )
     SELECT EXISTS (SELECT FROM noticed), s.end_reason, ", session_columns!(), "
     FROM logged_in LEFT JOIN ended s ON true"
@@ -129,6 +147,9 @@ pub async fn insert_login(conn: &mut Connection, login: NewLogin) -> Result<Logi
         mail_id: notice.mail_id.uuid(),
         mail_kind: notice.kind,
         mail_payload: notice.payload,
+        network: login.attempt.as_ref().and_then(|attempt| attempt.network),
+        tally: login.attempt.as_ref().map(|attempt| attempt.device_id.clone()),
+        address_hash: login.attempt.map(|attempt| attempt.address_hash),
     };
     let rows: Vec<(bool, Option<String>, Option<SessionRow>)> = statement.load(conn).await?;
     let Some((noticed, ..)) = rows.as_slice().first() else { return Ok(LoginOutcome::Outdated) };

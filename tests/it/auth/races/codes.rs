@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tonic::Code;
 
-use super::{Cluster, at_once, because, sort};
+use super::Cluster;
 use crate::auth::{ALICE, ANOTHER_PASSWORD, count, other_than};
-use crate::harness::{PASSWORD, refused};
+use crate::harness::{PASSWORD, at_once, because, refused, sort};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_hundred_guesses_at_a_code_get_five_looks() {

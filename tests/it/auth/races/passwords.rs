@@ -1,8 +1,8 @@
 //! Passwords set at once, and used while they are set.
 
-use super::{Cluster, LIVE_SESSIONS, at_once, because, sort};
+use super::{Cluster, LIVE_SESSIONS};
 use crate::auth::{ALICE, ANOTHER_PASSWORD, count, reset_token};
-use crate::harness::{PASSWORD, within_patience};
+use crate::harness::{PASSWORD, at_once, because, sort, within_patience};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reset_token_presented_often_at_once_sets_one_password() {

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use tonic::Code;
 
-use super::{Cluster, LIVE_SESSIONS, at_once, sort};
+use super::{Cluster, LIVE_SESSIONS};
 use crate::auth::{ALICE, count, plant_old_hash};
-use crate::harness::refused;
+use crate::harness::{at_once, refused, sort};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_refreshes_with_one_token_leave_one_session_and_one_successor() {

@@ -13,20 +13,20 @@ use uuid::Uuid;
 use crate::harness::{Replica, TestApp, within_patience};
 
 /// A process of its own on the service's database.
-pub(super) struct Operator(Arc<App>);
+pub(crate) struct Operator(Arc<App>);
 
 impl Operator {
-    pub(super) async fn of(app: &TestApp) -> Self {
+    pub(crate) async fn of(app: &TestApp) -> Self {
         Self(App::start(app.first().app.config.clone(), app.clock.clone()).await.unwrap())
     }
 
     /// Makes a rule that stays.
-    pub(super) async fn make(&self, action: NetworkAction, network: &str) -> Result<NetworkRule, Error> {
+    pub(crate) async fn make(&self, action: NetworkAction, network: &str) -> Result<NetworkRule, Error> {
         networks::create(&self.0, new_rule(action, network)).await
     }
 
     /// Makes a rule that ends by itself.
-    pub(super) async fn make_for(
+    pub(crate) async fn make_for(
         &self,
         lifetime: Duration,
         action: NetworkAction,
@@ -37,22 +37,22 @@ impl Operator {
     }
 
     /// Removes the rule of a network.
-    pub(super) async fn remove(&self, network: &str) -> Result<NetworkRule, Error> {
+    pub(crate) async fn remove(&self, network: &str) -> Result<NetworkRule, Error> {
         self.remove_by(Target::Network(network.parse().unwrap())).await
     }
 
     /// Removes a rule.
-    pub(super) async fn remove_by(&self, target: Target) -> Result<NetworkRule, Error> {
+    pub(crate) async fn remove_by(&self, target: Target) -> Result<NetworkRule, Error> {
         networks::delete(&self.0, target).await
     }
 
     /// The rules in force.
-    pub(super) async fn list(&self) -> Vec<NetworkRule> {
+    pub(crate) async fn list(&self) -> Vec<NetworkRule> {
         networks::list(&self.0).await.unwrap()
     }
 
     /// Waits until a replica has heard of everything done so far: it has when it obeys a rule that comes after.
-    pub(super) async fn obeyed_by(&self, replica: &Replica) {
+    pub(crate) async fn obeyed_by(&self, replica: &Replica) {
         // Nobody else's: an address of the range for private use (RFC 4193).
         let network = format!("fd00::{:x}", Uuid::new_v4().as_fields().0 >> 16);
         self.make(NetworkAction::Block, &network).await.unwrap();

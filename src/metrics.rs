@@ -1,0 +1,80 @@
+//! What Prometheus reads: counters and gauges, and nothing about anybody in particular.
+
+use std::sync::atomic::AtomicI64;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+/// The type of what [`Metrics::render`] gives.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The metrics of one replica.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    redis_up: Gauge<i64, AtomicI64>,
+    refusals: Family<Refusal, Counter>,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Refusal {
+    operation: &'static str,
+    scope: &'static str,
+    kind: &'static str,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("keyward");
+        let (redis_up, refusals) = (Gauge::default(), Family::default());
+        registry.register("redis_up", "1 while limits are counted in Redis, 0 while they are not", redis_up.clone());
+        registry.register("limit_refusals", "Calls refused by a throttle or a lockout", refusals.clone());
+        Self { registry, redis_up, refusals }
+    }
+}
+
+impl Metrics {
+    /// Counts a call that a limit refused: of which operation, counted by what, and whether requests (`throttle`) or failures
+    /// (`lockout`) were too many.
+    pub fn refused(&self, operation: &'static str, scope: &'static str, kind: &'static str) {
+        self.refusals.get_or_create(&Refusal { operation, scope, kind }).inc();
+    }
+
+    /// Notes whether limits are counted in Redis.
+    pub fn redis_up(&self, up: bool) {
+        self.redis_up.set(i64::from(up));
+    }
+
+    /// All of them, in the text format of OpenMetrics.
+    ///
+    /// # Errors
+    /// Never in practice: writing to a string does not fail.
+    pub fn render(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::Metrics;
+
+    #[test]
+    fn they_render_as_prometheus_reads_them() {
+        let metrics = Metrics::default();
+        metrics.redis_up(true);
+        metrics.refused("login", "device", "throttle");
+        metrics.refused("login", "device", "throttle");
+        let text = metrics.render().unwrap();
+        assert!(text.contains("keyward_redis_up 1\n"), "{text}");
+        let refusals = r#"keyward_limit_refusals_total{operation="login",scope="device",kind="throttle"} 2"#;
+        assert!(text.contains(refusals), "{text}");
+        assert!(text.ends_with("# EOF\n"), "{text}");
+    }
+}

@@ -1,0 +1,153 @@
+//! What requests and failures are counted by: the operations that share a limit, and what a limit consists of.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
+
+/// An operation, named by the throttle of its methods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// Register.
+    Register,
+    /// ResendVerificationCode.
+    ResendCode,
+    /// VerifyEmail.
+    VerifyEmail,
+    /// Login.
+    Login,
+    /// RefreshTokens.
+    Refresh,
+    /// RequestPasswordReset.
+    RequestPasswordReset,
+    /// VerifyPasswordResetCode.
+    VerifyPasswordReset,
+    /// ResetPassword.
+    ResetPassword,
+    /// Signed-in and administrative methods, and public ones that only inform.
+    Standard,
+}
+
+impl Operation {
+    /// Every operation.
+    pub const ALL: [Self; 9] = [
+        Self::Register,
+        Self::ResendCode,
+        Self::VerifyEmail,
+        Self::Login,
+        Self::Refresh,
+        Self::RequestPasswordReset,
+        Self::VerifyPasswordReset,
+        Self::ResetPassword,
+        Self::Standard,
+    ];
+
+    /// Its name in the configuration, in errors and in keys.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Register => "register",
+            Self::ResendCode => "resend_code",
+            Self::VerifyEmail => "verify_email",
+            Self::Login => "login",
+            Self::Refresh => "refresh",
+            Self::RequestPasswordReset => "request_password_reset",
+            Self::VerifyPasswordReset => "verify_password_reset",
+            Self::ResetPassword => "reset_password",
+            Self::Standard => "standard",
+        }
+    }
+
+    /// The operation of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|operation| operation.as_str() == name)
+    }
+}
+
+/// Whom something is counted against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// A device, by the id that it sends.
+    Device,
+    /// An IPv4 address or an IPv6 /64.
+    IpAddress,
+}
+
+impl Scope {
+    /// Its name in errors and in keys.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Device => "device",
+            Self::IpAddress => "ip_address",
+        }
+    }
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LimitKind {
+    /// Requests: one beyond the limit is refused, and begins the wait.
+    Throttle,
+    /// Failures: the one that reaches the limit begins the wait. An attempt counts as one until it has succeeded.
+    Lockout,
+}
+
+impl LimitKind {
+    /// Its name in keys.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Throttle => "throttle",
+            Self::Lockout => "lockout",
+        }
+    }
+}
+
+/// A limit: its kind, whom it counts against, and its numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// What is counted.
+    pub kind: LimitKind,
+    /// Against whom.
+    pub scope: Scope,
+    /// How many are allowed within any one `window`.
+    pub count: usize,
+    /// How far back one counts.
+    pub window: Duration,
+    /// How long everything is refused once the limit has been hit.
+    pub wait: Duration,
+}
+
+/// What an address is counted by: IPv6 by its /64, which is what a single customer is given (RFC 6177), IPv4 as it is.
+#[must_use]
+pub fn counted_address(address: IpAddr) -> IpAddr {
+    const PREFIX: u32 = 64;
+    match address {
+        IpAddr::V6(v6) if v6.to_ipv4_mapped().is_none() => {
+            IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> PREFIX << PREFIX))
+        }
+        other => other.to_canonical(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Operation, counted_address};
+
+    #[test]
+    fn v6_is_counted_by_its_64_and_v4_by_itself() {
+        let counted = |text: &str| text.parse().map(counted_address).map(|address| address.to_string());
+        assert_eq!(counted("2001:db8:1:2:3:4:5:6").as_deref(), Ok("2001:db8:1:2::"));
+        assert_eq!(counted("2001:db8:1:2::").as_deref(), Ok("2001:db8:1:2::"));
+        assert_eq!(counted("198.51.100.7").as_deref(), Ok("198.51.100.7"));
+        assert_eq!(counted("::ffff:198.51.100.7").as_deref(), Ok("198.51.100.7"));
+    }
+
+    #[test]
+    fn names_lead_back_to_their_operations() {
+        for operation in Operation::ALL {
+            assert_eq!(Operation::from_name(operation.as_str()), Some(operation));
+        }
+        assert_eq!(Operation::from_name("logout"), None);
+    }
+}

@@ -1,0 +1,101 @@
+//! How often a device and an address may call, and how often they may guess wrong: one round trip before the call, and one
+//! after it where something can be guessed.
+
+use std::sync::Arc;
+
+use http::header::AUTHORIZATION;
+use http::{Extensions, HeaderMap, Request, Response};
+use tonic::Status;
+use tonic::body::Body;
+use tonic_types::StatusExt;
+
+use super::{Gate, Next};
+use crate::app::App;
+use crate::error::Error;
+use crate::flows::limits::{self, LimitedCall, Reserved};
+use crate::model::network::NetworkVerdict;
+use crate::model::origin::Origin;
+use crate::proto::keyward::v1::ErrorReason;
+use crate::rpc::methods::{Access, MethodPolicy};
+
+/// What the secret of a service key begins with.
+const SERVICE_KEY: &str = "kws_";
+
+/// Serves the call if it is within its limits.
+pub(in crate::rpc) async fn throttle(gate: Gate, request: Request<Body>, next: Next) -> Response<Body> {
+    let reserved = match admit(&gate.app, request.extensions(), request.headers()).await {
+        Ok(reserved) => reserved,
+        Err(error) => return Status::from(error).into_http(),
+    };
+    let Some(reserved) = reserved else { return next.run(request).await };
+    let mut attempt = Attempt { app: gate.app, reserved: Some(reserved) };
+    let response = next.run(request).await;
+    attempt.end(is_wrong_guess(&response)).await;
+    response
+}
+
+async fn admit(app: &App, extensions: &Extensions, headers: &HeaderMap) -> Result<Option<Reserved>, Error> {
+    let policy = extensions.get::<Arc<MethodPolicy>>().ok_or(Error::MethodUnknown)?;
+    let Some(operation) = policy.throttle else { return Ok(None) };
+    let origin = extensions.get::<Origin>().ok_or_else(|| Error::internal("a call came without an origin"))?;
+    let device_id = extensions.get().filter(|_| !is_for_a_service(policy, headers));
+    let network = extensions.get::<NetworkVerdict>().copied().unwrap_or_default();
+    limits::admit(app, LimitedCall { operation, origin, device_id, network }).await
+}
+
+/// Whether the call comes with a service key, to a method that takes one: an internal service calls for many, and is no
+/// device. Whether the key is a good one shows later; what claims to be one and is not is counted by its address.
+fn is_for_a_service(policy: &MethodPolicy, headers: &HeaderMap) -> bool {
+    let credentials =
+        headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|text| text.split_once(' '));
+    matches!(policy.access, Access::Permission(_))
+        && credentials.is_some_and(|(_, token)| token.trim_start().starts_with(SERVICE_KEY))
+}
+
+/// Whether a call has failed for a guess that was wrong, and tells the guesser nothing more than that. Not for the caller's
+/// slips, which say nothing of any secret, and never for a failure of ours.
+fn is_wrong_guess(response: &Response<Body>) -> bool {
+    let status = Status::from_header_map(response.headers());
+    let info = status.and_then(|status| status.get_details_error_info());
+    let reason = info.and_then(|info| ErrorReason::from_str_name(&format!("ERROR_REASON_{}", info.reason)));
+    matches!(
+        reason,
+        Some(
+            ErrorReason::InvalidCredentials
+                | ErrorReason::CodeInvalid
+                | ErrorReason::CodeAttemptsExhausted
+                | ErrorReason::RegistrationNotFound
+                | ErrorReason::ResetNotFound
+                | ErrorReason::ResetTokenExpired
+                | ErrorReason::TokenInvalid
+                | ErrorReason::TokenReused
+                | ErrorReason::TokenDeviceMismatch
+        )
+    )
+}
+
+/// A reserved failure. Dropped with a call that was given up before its secret was judged, it is given back: nobody has
+/// learnt anything from it.
+struct Attempt {
+    app: Arc<App>,
+    reserved: Option<Reserved>,
+}
+
+impl Attempt {
+    async fn end(&mut self, failed: bool) {
+        if let Some(reserved) = self.reserved.take() {
+            limits::conclude(&self.app, reserved, failed).await;
+        }
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if let Some(reserved) = self.reserved.take()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            let app = self.app.clone();
+            runtime.spawn(async move { limits::conclude(&app, reserved, false).await });
+        }
+    }
+}

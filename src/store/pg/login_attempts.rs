@@ -1,0 +1,238 @@
+//! Counting an attempt to log in before its password is looked at: against its account, and against the network that it comes
+//! from.
+//!
+//! The rules are those of `policy::lockout`, spelt in the statement that reads the password, so that they cost no round trip
+//! and cannot be raced. A statement that changes both tables changes the network's first: whoever did it the other way round
+//! would wait for the one who waits for it.
+
+use chrono::{DateTime, Utc};
+use diesel::sql_types::{BigInt, Binary, Bool, Cidr, Double, Integer, Nullable, Text, Timestamptz};
+use diesel_async::RunQueryDsl;
+use ipnet::IpNet;
+
+use super::statement::statement;
+use super::users::{Credentials, CredentialsRow, UserColumns, credentials, user_columns};
+use super::{Connection, StoreError};
+use crate::clock;
+use crate::model::email::Email;
+use crate::policy::lockout::{AccountRule, NetworkRule};
+
+/// What is known of an attempt before it is counted.
+#[derive(Debug)]
+pub struct NewAttempt<'a> {
+    /// The address that somebody wants to log in with.
+    pub email: &'a Email,
+    /// The same, hashed.
+    pub address_hash: Vec<u8>,
+    /// The device that it comes from.
+    pub device_id: String,
+    /// The network that it is counted against, and by which rule; none when its network is allowed.
+    pub network: Option<(IpNet, NetworkRule)>,
+    /// When it is made.
+    pub at: DateTime<Utc>,
+}
+
+/// An attempt that has been counted, by which it is found again.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// The address, hashed.
+    pub address_hash: Vec<u8>,
+    /// Whose tally it is in: that of a device which the account knows, or, empty, that of all strangers.
+    pub device_id: String,
+    /// The network that it was counted against.
+    pub network: Option<IpNet>,
+    /// When it was made.
+    pub at: DateTime<Utc>,
+}
+
+/// What became of a new attempt.
+#[derive(Debug)]
+pub enum Reservation {
+    /// It may be made.
+    Reserved {
+        /// By what it is found again.
+        attempt: Attempt,
+        /// Until when the account is locked, should it fail; nothing when it is not the one that locks it.
+        locked_until: Option<DateTime<Utc>>,
+        /// Whether the owner has been told of a lock.
+        noticed: bool,
+        /// The account.
+        credentials: Option<Box<Credentials>>,
+    },
+    /// Its network is locked out.
+    NetworkLocked,
+    /// The account is locked. The attempt has been counted against its network and is to be given back.
+    AccountLocked(Attempt),
+}
+
+statement! {
+    Reserve {
+        email: String => Text,
+        address_hash: Vec<u8> => Binary,
+        device_id: String => Text,
+        now: DateTime<Utc> => Timestamptz,
+        window_start: DateTime<Utc> => Timestamptz,
+        failures: i64 => BigInt,
+        lock_us: f64 => Double,
+        max_lock_us: f64 => Double,
+        failures_in_a_row: i32 => Integer,
+        expires_at: DateTime<Utc> => Timestamptz,
+        kept_until_reset: DateTime<Utc> => Timestamptz,
+        network: Option<IpNet> => Nullable<Cidr>,
+        network_window_start: DateTime<Utc> => Timestamptz,
+        network_accounts: i64 => BigInt,
+        network_locked_until: DateTime<Utc> => Timestamptz,
+    } -> (Text, Bool, Bool, Nullable<Timestamptz>, Bool, Nullable<(UserColumns, Nullable<Text>, BigInt)>)
+    "WITH network AS (
+        INSERT INTO login_networks AS n (network, address_hashes, attempted_at, locked_until, expires_at)
+        SELECT $12, ARRAY[$2], ARRAY[$4], CASE WHEN $14 <= 1 THEN $15 END, $15 WHERE $12 IS NOT NULL
+        ON CONFLICT ON CONSTRAINT login_networks_pkey DO UPDATE
+        SET (address_hashes, attempted_at, locked_until, expires_at) = (
+            SELECT others.hashes || $2, others.times || $4,
+                CASE WHEN cardinality(others.hashes) + 1 >= $14 THEN $15 END, $15
+            FROM (
+                SELECT coalesce(array_agg(h ORDER BY t), '{}') AS hashes, coalesce(array_agg(t ORDER BY t), '{}') AS times
+                FROM unnest(n.address_hashes, n.attempted_at) AS tried (h, t)
+                WHERE t > $13 AND h <> $2 AND n.locked_until IS NULL
+            ) AS others
+        )
+        WHERE n.locked_until IS NULL OR n.locked_until <= $4
+        RETURNING n.network
+    ), tally AS (
+        SELECT coalesce((
+            SELECT d.device_id FROM user_devices d JOIN users u ON u.user_id = d.user_id
+            WHERE u.email = $1 AND d.device_id = $3
+        ), '') AS device_id, (SELECT u.user_id FROM users u WHERE u.email = $1) AS user_id
+    ), reserved AS (
+        INSERT INTO account_lockouts AS l (address_hash, device_id, user_id, attempted_at, failures_in_a_row, locks,
+            locked_until, expires_at)
+        SELECT $2, tally.device_id, tally.user_id, ARRAY[$4], 1, ($6 <= 1)::integer,
+            CASE WHEN $6 <= 1 THEN $4 + $7 * interval '1 microsecond' END, CASE WHEN $9 <= 1 THEN $11 ELSE $10 END
+        FROM tally WHERE $12 IS NULL OR EXISTS (SELECT FROM network)
+        ON CONFLICT ON CONSTRAINT account_lockouts_pkey DO UPDATE
+        SET (user_id, attempted_at, failures_in_a_row, locks, locked_until, expires_at) = (
+            SELECT excluded.user_id, recent.attempts || $4, l.failures_in_a_row + 1, l.locks + recent.are_enough::integer,
+                CASE WHEN recent.are_enough THEN
+                    $4 + least($7 * power(2, least(l.locks, 60)), $8) * interval '1 microsecond'
+                END,
+                CASE WHEN l.failures_in_a_row + 1 >= $9 THEN $11 ELSE $10 END
+            FROM (
+                SELECT attempts, cardinality(attempts) + 1 >= $6 AS are_enough
+                FROM (SELECT ARRAY(
+                    -- A lock that is over has settled what led to it.
+                    SELECT t FROM unnest(l.attempted_at) AS t WHERE t > $5 AND l.locked_until IS NULL
+                )) AS kept (attempts)
+            ) AS recent
+        )
+        WHERE l.failures_in_a_row < $9 AND (l.locked_until IS NULL OR l.locked_until <= $4)
+        RETURNING l.locked_until, l.noticed_at
+    )
+    SELECT tally.device_id, $12 IS NULL OR EXISTS (SELECT FROM network), EXISTS (SELECT FROM reserved),
+        (SELECT locked_until FROM reserved), EXISTS (SELECT FROM reserved WHERE noticed_at IS NOT NULL),
+        ", user_columns!(), ", u.password_hash, u.revision
+    FROM tally LEFT JOIN users u ON u.email = $1"
+}
+
+macro_rules! give_back_to_network {
+    () => {
+        "UPDATE login_networks n
+        SET (address_hashes, attempted_at) = (
+            SELECT coalesce(array_agg(h ORDER BY t), '{}'), coalesce(array_agg(t ORDER BY t), '{}')
+            FROM unnest(n.address_hashes, n.attempted_at) AS tried (h, t) WHERE h <> $1
+        ), locked_until = NULL
+        WHERE n.network = $2
+            AND EXISTS (SELECT FROM unnest(n.address_hashes, n.attempted_at) AS tried (h, t) WHERE h = $1 AND t = $3)
+        RETURNING n.network"
+    };
+}
+
+statement! {
+    GiveBackToNetwork {
+        address_hash: Vec<u8> => Binary,
+        network: Option<IpNet> => Nullable<Cidr>,
+        at: DateTime<Utc> => Timestamptz,
+    } -> (Cidr)
+    give_back_to_network!()
+}
+
+statement! {
+    GiveBack {
+        address_hash: Vec<u8> => Binary,
+        network: Option<IpNet> => Nullable<Cidr>,
+        at: DateTime<Utc> => Timestamptz,
+        device_id: String => Text,
+    } -> ()
+    "WITH network AS (", give_back_to_network!(), ")
+    UPDATE account_lockouts l
+    SET attempted_at = l.attempted_at[:array_position(l.attempted_at, $3) - 1]
+            || l.attempted_at[array_position(l.attempted_at, $3) + 1:],
+        failures_in_a_row = greatest(l.failures_in_a_row - 1, 0),
+        locks = greatest(l.locks - (l.locked_until IS NOT NULL)::integer, 0), locked_until = NULL
+    FROM (SELECT count(*) FROM network) AS network_first
+    WHERE l.address_hash = $1 AND l.device_id = $4 AND $3 = ANY (l.attempted_at)"
+}
+
+type Row = (String, bool, bool, Option<DateTime<Utc>>, bool, Option<CredentialsRow>);
+
+/// Counts an attempt and reads the account that it is made at, if there is one: however many arrive at once, no more are
+/// reserved than the rules allow.
+///
+/// # Errors
+/// When the database fails.
+pub async fn reserve(
+    conn: &mut Connection,
+    new: NewAttempt<'_>,
+    rule: &AccountRule,
+    (expires_at, kept_until_reset): (DateTime<Utc>, DateTime<Utc>),
+) -> Result<Reservation, StoreError> {
+    let NewAttempt { email, address_hash, device_id, network, at } = new;
+    let network_rule = network.map(|(_, rule)| rule).unwrap_or_default();
+    let network = network.map(|(network, _)| network);
+    let statement = Reserve {
+        email: email.as_str().to_owned(),
+        address_hash: address_hash.clone(),
+        device_id,
+        now: at,
+        window_start: clock::subtract(at, rule.window),
+        failures: i64::try_from(rule.failures).unwrap_or(i64::MAX),
+        lock_us: rule.lock.as_secs_f64() * 1e6,
+        max_lock_us: rule.max_lock.as_secs_f64() * 1e6,
+        failures_in_a_row: i32::try_from(rule.failures_in_a_row).unwrap_or(i32::MAX),
+        expires_at,
+        kept_until_reset,
+        network,
+        network_window_start: clock::subtract(at, network_rule.window),
+        network_accounts: i64::try_from(network_rule.accounts).unwrap_or(i64::MAX),
+        network_locked_until: clock::add(at, network_rule.lock),
+    };
+    let (device_id, network_passed, reserved, locked_until, noticed, row): Row = statement.get_result(conn).await?;
+    if !network_passed {
+        return Ok(Reservation::NetworkLocked);
+    }
+    let attempt = Attempt { address_hash, device_id, network, at };
+    if !reserved {
+        return Ok(Reservation::AccountLocked(attempt));
+    }
+    let credentials = row.map(credentials).transpose()?.map(Box::new);
+    Ok(Reservation::Reserved { attempt, locked_until, noticed, credentials })
+}
+
+/// Takes back an attempt that said nothing of the password, with the locks that it may have led to.
+///
+/// # Errors
+/// When the database fails.
+pub async fn give_back(conn: &mut Connection, attempt: &Attempt) -> Result<(), StoreError> {
+    let Attempt { address_hash, device_id, network, at } = attempt.clone();
+    GiveBack { address_hash, network, at, device_id }.execute(conn).await?;
+    Ok(())
+}
+
+/// Takes back from its network an attempt that its account did not let happen.
+///
+/// # Errors
+/// When the database fails.
+pub async fn give_back_to_network(conn: &mut Connection, attempt: &Attempt) -> Result<(), StoreError> {
+    let Attempt { address_hash, network, at, .. } = attempt.clone();
+    GiveBackToNetwork { address_hash, network, at }.execute(conn).await?;
+    Ok(())
+}

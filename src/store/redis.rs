@@ -1,0 +1,161 @@
+//! Redis through bb8: throttles and lockouts for all replicas together.
+//!
+//! One script judges all limits of a request and counts it, in one round trip; another concludes an attempt. The keys of an
+//! operation share a hash tag, so that the script finds them on one node of a cluster. A key holds a list: the times that
+//! count, oldest first, and, while everything is refused, the end of that last, with a minus sign. Each has a time to live
+//! from the moment it is written.
+
+mod connect;
+mod error;
+
+use std::time::Duration;
+
+use bb8_redis::bb8::Pool;
+use chrono::{DateTime, Utc};
+use redis::{FromRedisValue, Script, ScriptInvocation};
+use secrecy::SecretString;
+
+pub use error::{RedisAway, RedisInvalid};
+
+use self::connect::{Connector, Link};
+use super::limits::{Question, Subject};
+use crate::clock;
+use crate::config;
+use crate::model::operation::{Limit, LimitKind, Operation};
+use crate::policy::limits::{Refused, UNDER_WAY};
+
+/// How much longer than needed a key is kept: replicas' clocks and that of Redis need not agree to the second.
+const MARGIN: Duration = Duration::from_mins(1);
+
+/// The limits of all replicas.
+#[derive(Debug)]
+pub struct Redis {
+    pool: Pool<Connector>,
+    connector: Connector,
+    admit: Script,
+    conclude: Script,
+    key_prefix: String,
+    timeout: Duration,
+}
+
+impl Redis {
+    /// The Redis, or the cluster, at `url`. Connects when it is first asked.
+    ///
+    /// # Errors
+    /// When the URL cannot be used.
+    pub fn new(url: &SecretString, settings: &config::Redis) -> Result<Self, RedisInvalid> {
+        let connector = Connector::new(url)?;
+        let pool = Pool::builder()
+            .max_size(settings.max_connections.get())
+            // No round trip before each use: a connection that broke is found out by the call that uses it.
+            .test_on_check_out(false)
+            .connection_timeout(settings.timeout)
+            .build_unchecked(connector.clone());
+        Ok(Self {
+            pool,
+            connector,
+            admit: Script::new(include_str!("redis/admit.lua")),
+            conclude: Script::new(include_str!("redis/conclude.lua")),
+            key_prefix: settings.key_prefix.clone(),
+            timeout: settings.timeout,
+        })
+    }
+
+    /// Asks whether a request may go on, and counts it.
+    ///
+    /// # Errors
+    /// [`RedisAway`]; the inner one is [`Refused`].
+    pub async fn admit(&self, question: &Question) -> Result<Result<(), Refused>, RedisAway> {
+        let mut invocation = self.admit.prepare_invoke();
+        invocation.arg(question.now.timestamp_micros());
+        for (limit, subject) in &question.limits {
+            invocation.key(self.key(question.operation, limit, subject));
+            // A lockout begins no wait here: whether the attempts under way fail is yet to be seen.
+            let locks = limit.kind == LimitKind::Lockout;
+            let wait = if locks { UNDER_WAY } else { limit.wait };
+            let [begin, until] = [clock::subtract(question.now, limit.window), clock::add(question.now, wait)];
+            let lives = [limit.window, limit.wait].map(|span| millis(span.saturating_add(MARGIN)));
+            invocation.arg(u8::from(locks)).arg(limit.count);
+            invocation.arg(begin.timestamp_micros()).arg(until.timestamp_micros()).arg(&lives);
+        }
+        let (place, until): (usize, i64) = self.invoke(&invocation).await?;
+        Ok(match place.checked_sub(1) {
+            None => Ok(()),
+            Some(limit) => Err(Refused {
+                limit,
+                until: DateTime::<Utc>::from_timestamp_micros(until).unwrap_or_default(),
+                waited: false,
+            }),
+        })
+    }
+
+    /// Notes that what was counted at the time of the question has failed, or takes it back.
+    ///
+    /// # Errors
+    /// [`RedisAway`].
+    pub async fn conclude(&self, question: &Question, failed: bool, now: DateTime<Utc>) -> Result<(), RedisAway> {
+        let mut invocation = self.conclude.prepare_invoke();
+        invocation.arg(question.now.timestamp_micros()).arg(now.timestamp_micros()).arg(u8::from(failed));
+        for (limit, subject) in &question.limits {
+            invocation.key(self.key(question.operation, limit, subject));
+            let [begin, until] = [clock::subtract(now, limit.window), clock::add(now, limit.wait)];
+            invocation.arg(limit.count).arg(begin.timestamp_micros()).arg(until.timestamp_micros());
+            invocation.arg(millis(limit.wait.saturating_add(MARGIN)));
+        }
+        self.invoke(&invocation).await
+    }
+
+    /// Asks it for an answer, whatever it is.
+    ///
+    /// # Errors
+    /// [`RedisAway`].
+    pub async fn ping(&self) -> Result<(), RedisAway> {
+        self.within_time(async |link| link.ping().await).await
+    }
+
+    async fn invoke<T: FromRedisValue>(&self, invocation: &ScriptInvocation<'_>) -> Result<T, RedisAway> {
+        self.within_time(async |link| link.invoke(invocation).await).await
+    }
+
+    /// Has something done on a connection. A call that runs out of time leaves its connection to be thrown away.
+    async fn within_time<T>(&self, work: impl AsyncFnOnce(&mut Link) -> redis::RedisResult<T>) -> Result<T, RedisAway> {
+        let working = async {
+            loop {
+                let mut loan = self.pool.get().await?;
+                if self.connector.is_outdated(&loan) {
+                    loan.is_broken = true;
+                    continue;
+                }
+                // Until it has answered it counts as broken, so that nothing is left on it by whoever went away.
+                loan.is_broken = true;
+                let outcome = work(&mut loan.link).await;
+                loan.is_broken = outcome.as_ref().is_err_and(redis::RedisError::is_unrecoverable_error);
+                if loan.is_broken {
+                    self.connector.outdate();
+                }
+                return outcome.map_err(RedisAway::from);
+            }
+        };
+        tokio::time::timeout(self.timeout, working).await.unwrap_or_else(|_| {
+            self.connector.outdate();
+            Err(RedisAway::Late)
+        })
+    }
+
+    /// `keyward:{login}:lockout:device:` and the hash.
+    fn key(&self, operation: Operation, limit: &Limit, subject: &Subject) -> String {
+        use std::fmt::Write;
+
+        let (kind, scope) = (limit.kind.as_str(), limit.scope.as_str());
+        let mut key = format!("{}:{{{}}}:{kind}:{scope}:", self.key_prefix, operation.as_str());
+        for byte in subject.0 {
+            // Writing to a string cannot fail.
+            let _ = write!(key, "{byte:02x}");
+        }
+        key
+    }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,159 @@
+//! Connections to one Redis, or to a cluster, as the URL says.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bb8_redis::bb8::ManageConnection;
+use redis::aio::MultiplexedConnection;
+use redis::cluster::ClusterClient;
+use redis::cluster_async::ClusterConnection;
+use redis::{AsyncConnectionConfig, Client, FromRedisValue, RedisError, RedisResult, ScriptInvocation};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::RedisInvalid;
+
+/// How long a connection may take to open, which no call waits for.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What of a URL says that it names a cluster.
+const CLUSTER: &str = "cluster=true";
+
+/// Opens connections.
+#[derive(Clone)]
+pub(super) struct Connector {
+    target: Target,
+    /// Counts the failures of connections; one that was opened before the last of them is not used again.
+    era: Arc<AtomicU64>,
+}
+
+#[derive(Clone)]
+enum Target {
+    One(Arc<Client>),
+    Cluster(Arc<ClusterClient>),
+}
+
+/// An open connection.
+pub(super) struct Connection {
+    pub(super) link: Link,
+    /// Whether it is to be thrown away.
+    pub(super) is_broken: bool,
+    era: u64,
+}
+
+/// The way to one Redis, or to all nodes of a cluster.
+pub(super) enum Link {
+    One(MultiplexedConnection),
+    Cluster(ClusterConnection),
+}
+
+impl std::fmt::Debug for Connector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connector").finish_non_exhaustive()
+    }
+}
+
+impl Connector {
+    /// Reads the URL. Several, separated by commas, are nodes of one cluster, as is one with `?cluster=true`.
+    pub(super) fn new(url: &SecretString) -> Result<Self, RedisInvalid> {
+        let urls: Vec<_> = url.expose_secret().split(',').map(str::trim).filter(|url| !url.is_empty()).collect();
+        let target = match urls.as_slice() {
+            [url] if !url.contains(CLUSTER) => Client::open(*url).map(|client| Target::One(Arc::new(client))),
+            nodes => {
+                let nodes = nodes.iter().map(|node| without_flag(node));
+                ClusterClient::builder(nodes)
+                    .connection_timeout(CONNECT_TIMEOUT)
+                    // The caller has a clock of its own, and memory to turn to.
+                    .retries(1)
+                    .build()
+                    .map(|client| Target::Cluster(Arc::new(client)))
+            }
+        };
+        Ok(Self { target: target.map_err(RedisInvalid)?, era: Arc::default() })
+    }
+
+    /// Whether a connection is from before the last failure.
+    pub(super) fn is_outdated(&self, connection: &Connection) -> bool {
+        connection.era < self.era.load(Ordering::Acquire)
+    }
+
+    /// Lets no connection be used that is open now: if one broke, so did most likely all.
+    pub(super) fn outdate(&self) {
+        self.era.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+fn without_flag(url: &str) -> String {
+    url.replace(&format!("?{CLUSTER}&"), "?").replace(&format!("?{CLUSTER}"), "").replace(&format!("&{CLUSTER}"), "")
+}
+
+impl Link {
+    pub(super) async fn ping(&mut self) -> RedisResult<()> {
+        let ping = redis::cmd("PING");
+        match self {
+            Self::One(connection) => ping.query_async(connection).await,
+            Self::Cluster(connection) => ping.query_async(connection).await,
+        }
+    }
+
+    pub(super) async fn invoke<T: FromRedisValue>(&mut self, invocation: &ScriptInvocation<'_>) -> RedisResult<T> {
+        match self {
+            Self::One(connection) => invocation.invoke_async(connection).await,
+            Self::Cluster(connection) => invocation.invoke_async(connection).await,
+        }
+    }
+}
+
+impl ManageConnection for Connector {
+    type Connection = Connection;
+    type Error = RedisError;
+
+    async fn connect(&self) -> RedisResult<Connection> {
+        let era = self.era.load(Ordering::Acquire);
+        let link = match &self.target {
+            Target::One(client) => {
+                let config = AsyncConnectionConfig::new()
+                    .set_connection_timeout(Some(CONNECT_TIMEOUT))
+                    // The whole of a call is timed, by whoever makes it.
+                    .set_response_timeout(None);
+                Link::One(client.get_multiplexed_async_connection_with_config(&config).await?)
+            }
+            Target::Cluster(client) => Link::Cluster(client.get_async_connection().await?),
+        };
+        Ok(Connection { link, is_broken: false, era })
+    }
+
+    async fn is_valid(&self, connection: &mut Connection) -> RedisResult<()> {
+        connection.link.ping().await
+    }
+
+    fn has_broken(&self, connection: &mut Connection) -> bool {
+        connection.is_broken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::{Connector, Target, without_flag};
+
+    fn is_cluster(url: &str) -> bool {
+        matches!(Connector::new(&url.into()).unwrap().target, Target::Cluster(_))
+    }
+
+    #[test]
+    fn the_url_says_whether_there_is_a_cluster() {
+        assert!(!is_cluster("redis://:secret@127.0.0.1:6379/3"));
+        assert!(is_cluster("redis://127.0.0.1:7000?cluster=true"));
+        assert!(is_cluster("redis://127.0.0.1:7000, redis://127.0.0.1:7001"));
+        assert_eq!(without_flag("redis://a?protocol=resp3&cluster=true"), "redis://a?protocol=resp3");
+        assert_eq!(without_flag("redis://a?cluster=true&protocol=resp3"), "redis://a?protocol=resp3");
+    }
+
+    #[test]
+    fn a_url_that_cannot_be_used_is_refused_and_not_shown() {
+        let error = Connector::new(&"redis://:hunter2@host:port".into()).unwrap_err();
+        assert!(!format!("{error:?} {error}").contains("hunter2"));
+    }
+}
