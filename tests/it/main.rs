@@ -11,6 +11,7 @@ mod auth;
 mod contract;
 mod harness;
 mod interceptors;
+mod limits;
 mod resilience;
 mod session;
 mod story;

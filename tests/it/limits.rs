@@ -1,0 +1,83 @@
+//! Limits that hold: throttles, lockouts, and what becomes of them when Redis goes away.
+//!
+//! Devices here come from wherever they say, through a trusted proxy.
+
+mod accounts;
+mod allowed;
+mod cluster;
+mod cost;
+mod hygiene;
+mod lockouts;
+mod model;
+mod networks;
+mod redis_away;
+mod throttles;
+
+use crate::harness::{Device, Refusal, Replica, Settings, TestApp};
+
+/// What is good in form and names nothing.
+const NO_ID: &str = "0190b6c0-1d5f-7a3c-8f00-4b2f6f1c9d11";
+
+/// A reset token that is good in form, and none.
+fn no_reset_token() -> String {
+    format!("kwp_{}", "A".repeat(43))
+}
+
+/// Settings of a service behind a proxy on this machine.
+fn behind_a_proxy() -> Settings {
+    Settings::default().set("server.trusted_proxies", "127.0.0.0/8")
+}
+
+/// A service with nothing but throttles.
+fn throttled() -> Settings {
+    behind_a_proxy().set("throttle.enabled", "true")
+}
+
+/// A service with nothing but lockouts.
+fn locking() -> Settings {
+    behind_a_proxy().set("lockout.enabled", "true")
+}
+
+/// An installation of a client at an address.
+fn client(replica: &Replica, device_id: &str, address: &str) -> Device {
+    replica.device(device_id).with("x-forwarded-for", address)
+}
+
+/// The same, of the first replica.
+fn device_at(app: &TestApp, device_id: &str, address: &str) -> Device {
+    client(app.first(), device_id, address)
+}
+
+/// The operations with limits of their own, by a call of each that does no good, and its number makes different from others.
+const OPERATIONS: [&str; 8] = [
+    "register",
+    "resend_code",
+    "verify_email",
+    "login",
+    "refresh",
+    "request_password_reset",
+    "verify_password_reset",
+    "reset_password",
+];
+
+/// Calls the method of an operation, as somebody who guesses.
+async fn guess(operation: &str, device: &Device, number: usize) -> Result<(), Refusal> {
+    let email = format!("somebody-{number}@example.com");
+    match operation {
+        "register" => device.register(&email).await.map(drop),
+        "resend_code" => device.resend_code(NO_ID).await.map(drop),
+        "verify_email" => device.verify_email(NO_ID, "123456").await.map(drop),
+        "login" => device.login(&email).await.map(drop),
+        "refresh" => device.refresh("kwr_forged").await.map(drop),
+        "request_password_reset" => device.request_password_reset(&email).await.map(drop),
+        "verify_password_reset" => device.verify_reset_code(NO_ID, "123456").await.map(drop),
+        "reset_password" => device.reset_password(&no_reset_token(), "nine herons under the bridge").await,
+        "standard" => device.get_origin().await.map(drop),
+        _ => panic!("{operation} is no operation"),
+    }
+}
+
+/// Whether a call was let through by every limit, whatever came of it then.
+fn was_let_through(outcome: &Result<(), Refusal>) -> bool {
+    !matches!(outcome, Err(refusal) if ["THROTTLED", "LOCKED_OUT"].contains(&refusal.reason()))
+}

@@ -1,0 +1,48 @@
+//! What lies in Redis: nothing that tells who it is about, and nothing that stays.
+
+use redis::AsyncCommands;
+
+use super::{OPERATIONS, behind_a_proxy, device_at, guess};
+use crate::harness::{RedisServer, TestApp};
+
+#[tokio::test]
+async fn keys_name_nobody_and_none_is_there_for_good() {
+    let redis = RedisServer::start().await;
+    let settings = behind_a_proxy().limited().set("redis.url", &redis.url()).set("redis.key_prefix", "kw.test");
+    let app = TestApp::with(settings).await;
+    for n in 0..8 {
+        for operation in OPERATIONS {
+            let _ = guess(operation, &device_at(&app, "my-phone", "198.51.100.7"), n).await;
+        }
+        let _ = device_at(&app, "198.51.100.8", "2001:db8::7").get_origin().await;
+    }
+    let mut client = redis.client().await;
+    let keys: Vec<String> = client.keys("*").await.unwrap();
+    // By device and by address: the requests of nine operations, and the failures of the six that have any.
+    assert_eq!(keys.len(), 2 * (9 + 6), "{keys:?}");
+    for key in keys {
+        assert!(key.starts_with("kw.test:{"), "{key}");
+        for word in ["my-phone", "198.51.100", "2001:db8", "somebody", "example"] {
+            assert!(!key.contains(word), "{key}");
+        }
+        let ttl: i64 = client.pttl(&key).await.unwrap();
+        assert!(ttl > 0, "{key} stays for good");
+        let values: Vec<String> = client.lrange(&key, 0, -1).await.unwrap();
+        for value in values {
+            assert!(value.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit()), "{key}: {value}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_same_device_at_the_same_address_has_other_keys_under_another_master_key() {
+    let redis = RedisServer::start().await;
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        let app = TestApp::with(behind_a_proxy().limited().set("redis.url", &redis.url())).await;
+        device_at(&app, "my-phone", "198.51.100.7").get_origin().await.unwrap();
+        let keys: Vec<String> = redis.client().await.keys("*").await.unwrap();
+        seen.push(keys.len());
+    }
+    assert_eq!(seen, [2, 4]);
+}
