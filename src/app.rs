@@ -1,18 +1,23 @@
 //! Everything that a call may need, built once: the only place that makes pools, keys, the hasher and the mailer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::flows;
+use crate::flows::audit::Trail;
 use crate::flows::limits::LimitRules;
 use crate::flows::networks::Networks;
+use crate::flows::roles::CopiedPermissions;
+use crate::flows::service_keys::{KeyUses, ServiceKeys};
+use crate::flows::signing_keys::{Keeping, SigningKeys};
 use crate::hashing::{Hasher, HasherInvalid};
 use crate::mail::{MailError, Mailer};
 use crate::metrics::Metrics;
-use crate::policy::access::Permissions;
 use crate::store::limits::{Limits, RedisInvalid};
 use crate::store::pg::{self, ConnectError, MigrateError, Pool};
 use crate::token::cache::VerifiedTokens;
@@ -38,12 +43,18 @@ pub struct App {
     pub master: Master,
     /// The keys that sign and verify access tokens.
     pub keys: KeyRing,
+    /// How far the ring has followed the keys that are stored.
+    pub signing_keys: SigningKeys,
+    /// The keys that internal services authenticate with.
+    pub service_keys: ServiceKeys,
+    /// What these were used for of late.
+    pub key_uses: KeyUses,
     /// Access tokens verified before.
     pub verified_tokens: VerifiedTokens,
     /// Sessions whose access tokens must be refused.
     pub revocations: Revocations,
     /// What each role may do.
-    pub permissions: Permissions,
+    pub permissions: CopiedPermissions,
     /// The networks that are blocked or allowed.
     pub networks: Networks,
     /// What throttles and lockouts have counted.
@@ -56,6 +67,10 @@ pub struct App {
     pub mailer: Mailer,
     /// Told when there is mail in the outbox.
     pub outbox_filled: Notify,
+    /// How far the audit trail can be followed.
+    pub trail: Trail,
+    /// Cancelled when the service is told to stop: calls end by themselves, streams have to be ended.
+    pub draining: CancellationToken,
     /// What is told to Prometheus.
     pub metrics: Metrics,
 }
@@ -96,7 +111,7 @@ pub enum StartError {
 pub fn check(config: &Config) -> Result<(), StartError> {
     Master::new(config.master_keys()?)?;
     Pool::new(config.database_url()?, &config.database, JOB_CONNECTIONS)?;
-    Limits::new(&config.throttle, &config.redis)?;
+    Limits::new(&config.throttle, &config.redis, Duration::ZERO)?;
     Hasher::new(&config.passwords).map_err(StartError::Hasher)?;
     Mailer::new(&config.mail).map_err(StartError::Mail)?;
     Ok(())
@@ -111,8 +126,8 @@ pub async fn migrate(config: &Config) -> Result<Vec<String>, StartError> {
 }
 
 impl App {
-    /// Puts the service together and loads what checks need in memory: signing keys, permissions, live revocations,
-    /// network rules.
+    /// Puts the service together and loads what checks need in memory: signing keys, service keys, permissions, live
+    /// revocations, network rules.
     ///
     /// # Errors
     /// When a setting is missing or senseless, or the database cannot be read.
@@ -121,14 +136,13 @@ impl App {
         let url = config.database_url()?;
         let pool = Pool::new(url, &config.database, config.database.max_connections.get())?;
         let job_pool = Pool::new(url, &config.database, JOB_CONNECTIONS)?;
-        let limits = Limits::new(&config.throttle, &config.redis)?;
         let limit_rules = LimitRules::new(&config);
+        let limits = Limits::new(&config.throttle, &config.redis, limit_rules.longest())?;
         let hasher = Hasher::new(&config.passwords).map_err(StartError::Hasher)?;
         let mailer = Mailer::new(&config.mail).map_err(StartError::Mail)?;
         let now = clock.now();
-        let keys =
-            flows::signing_keys::load(&job_pool, &master, &config.tokens, now).await.map_err(StartError::Load)?;
-        let permissions = flows::roles::load(&job_pool).await.map_err(StartError::Load)?;
+        let keeping = Keeping { pool: &job_pool, master: &master, settings: &config.tokens, insist: false };
+        let keys = flows::signing_keys::load(keeping, now).await.map_err(StartError::Load)?;
         let app = Arc::new(Self {
             config,
             clock,
@@ -136,23 +150,31 @@ impl App {
             job_pool,
             master,
             keys: KeyRing::new(keys),
+            signing_keys: SigningKeys::default(),
+            service_keys: ServiceKeys::default(),
+            key_uses: KeyUses::default(),
             verified_tokens: VerifiedTokens::default(),
             revocations: Revocations::default(),
-            permissions,
+            permissions: CopiedPermissions::default(),
             networks: Networks::default(),
             limits,
             limit_rules,
             hasher,
             mailer,
             outbox_filled: Notify::new(),
+            trail: Trail::default(),
+            draining: CancellationToken::new(),
             metrics: Metrics::default(),
         });
         flows::revocations::follow(&app, &mut flows::revocations::Position::default())
             .await
             .map_err(StartError::Load)?;
         flows::networks::follow(&app).await.map_err(StartError::Load)?;
+        flows::signing_keys::follow(&app).await.map_err(StartError::Load)?;
+        flows::service_keys::follow(&app).await.map_err(StartError::Load)?;
+        flows::roles::follow(&app).await.map_err(StartError::Load)?;
         // The first calls find a connection; if there is none to be had, they find memory.
-        app.limits.probe().await;
+        app.limits.probe(now).await;
         Ok(app)
     }
 }

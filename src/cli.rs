@@ -3,7 +3,9 @@
 //! Exit codes: 0 stopped as asked, 1 could not start or failed, 2 wrong usage.
 
 mod admin;
+mod audit;
 mod check_config;
+mod cleanup;
 mod descriptors;
 mod health;
 mod logging;
@@ -11,6 +13,9 @@ mod methods;
 mod migrate;
 mod network;
 mod serve;
+mod service_key;
+mod shown;
+mod users;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -48,6 +53,8 @@ enum Command {
     Descriptors(descriptors::Arguments),
     /// Asks a running service whether it can serve; exits with 1 when it cannot.
     Health(health::Arguments),
+    /// Deletes what has expired, now rather than when `serve` does it next.
+    Cleanup(cleanup::Arguments),
     /// Administrators.
     Admin {
         #[command(subcommand)]
@@ -57,6 +64,21 @@ enum Command {
     Network {
         #[command(subcommand)]
         command: network::Command,
+    },
+    /// Keys that internal services authenticate with.
+    ServiceKey {
+        #[command(subcommand)]
+        command: service_key::Command,
+    },
+    /// Users: lists, suspension, roles, sessions, deletion, import and export.
+    Users {
+        #[command(subcommand)]
+        command: users::Command,
+    },
+    /// The audit trail: who did what, from where and when.
+    Audit {
+        #[command(subcommand)]
+        command: audit::Command,
     },
 }
 
@@ -85,8 +107,12 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Serve => block_on(serve::run(load()?)),
         Command::Migrate => block_on(migrate::run(load()?)),
         Command::Health(arguments) => block_on(health::run(load()?, arguments)),
+        Command::Cleanup(arguments) => block_on(cleanup::run(load()?, arguments)),
         Command::Admin { command } => block_on(admin::run(load()?, command)),
         Command::Network { command } => block_on(network::run(load()?, command)),
+        Command::ServiceKey { command } => block_on(service_key::run(load()?, command)),
+        Command::Users { command } => block_on(users::run(load()?, command)),
+        Command::Audit { command } => block_on(audit::run(load()?, command)),
     }
 }
 

@@ -3,6 +3,8 @@
 //! `config/defaults.toml` holds every key with its meaning. A section is a struct here, in a file of its own, with the limits
 //! of its values. What is built from the values (pools, keys, a mailer) does not belong here.
 
+mod audit;
+mod cleanup;
 mod codes;
 mod database;
 mod document;
@@ -41,6 +43,8 @@ use document::Document;
 use layers::Layers;
 use problems::Problems;
 
+pub use audit::Audit;
+pub use cleanup::Cleanup;
 pub use codes::Codes;
 pub use database::Database;
 pub use duration::parse as parse_duration;
@@ -50,7 +54,7 @@ pub use lockout::{AccountLockout, CredentialStuffing, Lockout, LockoutOperations
 pub use log::{Log, LogFormat};
 pub use mail::{Mail, MailTransport};
 pub use master_key::MasterKeys;
-pub use passwords::{Passwords, Workers};
+pub use passwords::{Ceilings, Passwords, Workers};
 pub use redis::Redis;
 pub use revocations::Revocations;
 pub use server::Server;
@@ -86,6 +90,10 @@ pub struct Config {
     pub passwords: Passwords,
     /// The feed of revocations.
     pub revocations: Revocations,
+    /// The audit trail.
+    pub audit: Audit,
+    /// Deleting what has expired.
+    pub cleanup: Cleanup,
     /// Limits on requests.
     pub throttle: Throttle,
     /// Limits on failures.
@@ -136,6 +144,8 @@ impl Config {
             codes: document.codes,
             passwords: document.passwords,
             revocations: document.revocations,
+            audit: document.audit,
+            cleanup: document.cleanup,
             throttle: document.throttle,
             lockout: document.lockout,
             log: document.log,

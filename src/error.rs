@@ -28,7 +28,7 @@ impl Violation {
     }
 }
 
-/// Why an access token, or a refresh token, is not taken.
+/// Why an access token, a refresh token or a service key is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenRefusal {
     /// There is none.
@@ -37,7 +37,7 @@ pub enum TokenRefusal {
     Invalid,
     /// Its time is over.
     Expired,
-    /// Its session has ended.
+    /// Its session has ended, or the key was revoked.
     Revoked,
     /// It was used before; its session has ended for that.
     Reused,
@@ -86,9 +86,12 @@ pub enum Error {
     /// Who is signed in may not do this.
     #[error("the permission is missing")]
     PermissionMissing {
-        /// The permission that the method asks for; none when it asks for a user.
-        permission: Option<String>,
+        /// The permission that the method asks for.
+        permission: String,
     },
+    /// A service key where a user is needed.
+    #[error("the method is for signed-in users")]
+    UserRequired,
     /// An operator has blocked the network that the call comes from.
     #[error("the network is blocked")]
     NetworkBlocked,
@@ -141,15 +144,48 @@ pub enum Error {
     /// No such network rule, or one that has expired.
     #[error("no such network rule")]
     NetworkRuleNotFound,
+    /// No such service key, or one that was revoked already.
+    #[error("no such service key")]
+    ServiceKeyNotFound,
+    /// No such lockout, or one that has ended.
+    #[error("no such lockout")]
+    LockoutNotFound,
     /// There is a rule for this very network.
     #[error("there is a rule for exactly this network; remove it first")]
     NetworkRuleExists,
+    /// There is a role of this name.
+    #[error("there is such a role already")]
+    RoleExists,
+    /// No such role.
+    #[error("there is no role {role}")]
+    RoleNotFound {
+        /// The name that was asked for.
+        role: String,
+    },
+    /// Users have the role.
+    #[error("users still have the role")]
+    RoleInUse,
+    /// A role that always exists, or the permissions of `admin`.
+    #[error("the role is one of those that always exist")]
+    RoleStanding,
+    /// A user has the address; told to administrators alone.
+    #[error("a user has this address")]
+    EmailTaken,
     /// The last administrator cannot go.
     #[error("the last administrator cannot be removed")]
     LastAdmin,
+    /// Another cleanup is running.
+    #[error("another cleanup is running")]
+    CleanupRunning {
+        /// When it is worth trying again.
+        retry_after: Duration,
+    },
     /// A page token that this list did not give out.
     #[error("the page token is not valid")]
     PageTokenInvalid,
+    /// A cursor that this stream did not give out.
+    #[error("the cursor is not valid")]
+    CursorInvalid,
     /// A message beyond the limit.
     #[error("the message is too large")]
     MessageTooLarge,

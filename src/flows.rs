@@ -5,9 +5,14 @@
 
 pub mod account;
 pub mod admins;
+mod attempts;
+pub mod audit;
 pub mod authenticate;
+pub mod cleanup;
 mod codes;
+pub mod copied;
 pub mod health;
+pub mod introspection;
 pub mod limits;
 pub mod lockouts;
 pub mod login;
@@ -20,9 +25,17 @@ pub mod refresh;
 pub mod register;
 pub mod revocations;
 pub mod roles;
+pub mod service_keys;
 pub mod sessions;
 pub mod signing_keys;
 mod tokens;
+pub mod transfer;
+pub mod users;
 pub mod verify_email;
 
 pub use tokens::Tokens;
+
+/// Several names as one detail of an audit event.
+fn names(names: impl IntoIterator<Item = impl ToString>) -> String {
+    names.into_iter().map(|name| name.to_string()).collect::<Vec<_>>().join(",")
+}

@@ -1,4 +1,4 @@
-//! The argon2id pool: where passwords are hashed and compared, off the async threads and within bounds.
+//! The hashing pool: where passwords are hashed (argon2id) and compared, off the async threads and within bounds.
 //!
 //! One hash takes some twenty milliseconds of a core and 19 MiB of memory, so that a pool that takes on whatever comes is
 //! an invitation. This one has as many threads as there are cores, a queue of fixed length, and a deadline for what waits
@@ -7,8 +7,12 @@
 //! questions about one may be asked on the same threads.
 
 mod argon2id;
+mod bcrypt;
 mod memory;
+mod pbkdf2;
 mod queue;
+mod scrypt;
+mod stored;
 
 use std::collections::TryReserveError;
 use std::sync::Arc;
@@ -25,6 +29,8 @@ use crate::model::password::{Password, PasswordHash};
 use argon2id::Argon2id;
 use memory::Memory;
 use queue::{Job, Queue, Turn};
+pub use stored::HashUnusable;
+use stored::Hashes;
 
 /// How long the memory of a worker is kept after its last use.
 const MEMORY_KEPT_FOR: Duration = Duration::from_secs(10);
@@ -32,7 +38,7 @@ const MEMORY_KEPT_FOR: Duration = Duration::from_secs(10);
 /// A pool of threads that hash passwords. Shared by reference; its threads end when it is dropped.
 pub struct Hasher {
     queue: Arc<Queue>,
-    argon2id: Arc<Argon2id>,
+    hashes: Arc<Hashes>,
     deadline: Duration,
 }
 
@@ -59,12 +65,9 @@ pub enum HashingError {
     /// The work panicked, or the pool was dropped before its turn.
     #[error("hashing was interrupted")]
     Interrupted,
-    /// The stored hash is not a PHC string of Argon2 with a salt and an output.
-    #[error("a stored password hash cannot be read")]
-    StoredHashInvalid(#[source] argon2::password_hash::Error),
-    /// The stored hash asks for more memory or passes than any configuration of ours.
-    #[error("a stored password hash asks for too much work")]
-    StoredHashTooCostly,
+    /// The stored hash cannot be compared with: it is damaged, or asks for more work than any may.
+    #[error("a stored password hash cannot be used")]
+    StoredHashUnusable(#[source] HashUnusable),
     /// The system's source of randomness failed, so that there is no salt.
     #[error("the system's source of randomness failed")]
     Randomness(#[source] aws_lc_rs::error::Unspecified),
@@ -108,7 +111,8 @@ impl Hasher {
         let workers = config.workers.count().get();
         let places = workers.saturating_add(config.queue.get());
         let queue = Arc::new(Queue::new(places, argon2id.blocks(), kept_for));
-        let pool = Self { queue, argon2id: Arc::new(argon2id), deadline: config.deadline };
+        let hashes = Arc::new(Hashes { argon2id, ceilings: config.ceilings });
+        let pool = Self { queue, hashes, deadline: config.deadline };
         for worker in 0..workers {
             let queue = Arc::clone(&pool.queue);
             thread::Builder::new()
@@ -124,8 +128,8 @@ impl Hasher {
     /// # Errors
     /// See [`HashingError`].
     pub async fn hash(&self, password: &Password) -> Result<PasswordHash, HashingError> {
-        let (argon2id, password) = (Arc::clone(&self.argon2id), password.clone());
-        self.submit(move |memory| argon2id.hash(&password, memory)).await?
+        let (hashes, password) = (Arc::clone(&self.hashes), password.clone());
+        self.submit(move |memory| hashes.argon2id.hash(&password, memory)).await?
     }
 
     /// Asks a question about a password and, unless it objects, hashes it: one turn in the queue for both.
@@ -137,22 +141,33 @@ impl Hasher {
         password: Password,
         check: impl FnOnce(&Password) -> Result<(), E> + Send + 'static,
     ) -> Result<Result<PasswordHash, E>, HashingError> {
-        let argon2id = Arc::clone(&self.argon2id);
+        let hashes = Arc::clone(&self.hashes);
         self.submit(move |memory| match check(&password) {
-            Ok(()) => argon2id.hash(&password, memory).map(Ok),
+            Ok(()) => hashes.argon2id.hash(&password, memory).map(Ok),
             Err(objection) => Ok(Err(objection)),
         })
         .await?
     }
 
-    /// Compares a password with a stored hash. Without one (an unknown address) the same work is done for nothing, and the
-    /// verdict is `Wrong`.
+    /// Compares a password with a stored hash of any family. Without one (an unknown address) the work of comparing with a new
+    /// one is done for nothing, and the verdict is `Wrong`.
+    ///
+    /// A hash that is not made as new ones are costs a new one on top, whatever the verdict. So it never takes less time than
+    /// an unknown address does; but it takes more, until its owner logs in for the first time.
     ///
     /// # Errors
     /// See [`HashingError`].
     pub async fn verify(&self, password: Password, stored: Option<&PasswordHash>) -> Result<Verdict, HashingError> {
-        let (argon2id, stored) = (Arc::clone(&self.argon2id), stored.cloned());
-        self.submit(move |memory| argon2id.verify(&password, stored.as_ref(), memory)).await?
+        let (hashes, stored) = (Arc::clone(&self.hashes), stored.cloned());
+        self.submit(move |memory| hashes.verify(&password, stored.as_ref(), memory)).await?
+    }
+
+    /// Whether a hash made elsewhere can be compared with, at a cost that is allowed. Takes no time worth mentioning.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn examine(&self, hash: &PasswordHash) -> Result<(), HashUnusable> {
+        self.hashes.read(hash).map(drop)
     }
 
     /// Does other slow work that needs neither I/O nor the async threads.

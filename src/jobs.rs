@@ -1,12 +1,18 @@
-//! What goes on besides the calls: mail leaves, revocations and network rules arrive, health is told, Redis is watched.
+//! What goes on besides the calls: mail leaves, what is kept in memory arrives, what is over is deleted, health is told, Redis is
+//! watched.
 //!
 //! A job runs until the service stops, which it looks for between two pieces of work; one that panics is started again.
 
+mod audit_trail;
 mod health;
 mod mailer;
 mod network_feed;
 mod redis_watch;
 mod revocation_feed;
+mod role_feed;
+mod service_keys;
+mod signing_keys;
+mod sweeper;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -39,11 +45,20 @@ impl Jobs {
         shutdown: CancellationToken,
     ) -> Self {
         let jobs = Self { tracker: TaskTracker::new(), shutdown };
-        let (mailing, following, obeying, telling, watching) =
-            (app.clone(), app.clone(), app.clone(), app.clone(), app.clone());
+        let (mailing, following, obeying, telling) = (app.clone(), app.clone(), app.clone(), app.clone());
+        let permitting = app.clone();
         jobs.supervise("mailer", move |shutdown| mailer::run(mailing.clone(), shutdown));
         jobs.supervise("revocation feed", move |shutdown| revocation_feed::run(following.clone(), shutdown));
         jobs.supervise("network feed", move |shutdown| network_feed::run(obeying.clone(), shutdown));
+        let tailing = app.clone();
+        jobs.supervise("audit trail", move |shutdown| audit_trail::run(tailing.clone(), shutdown));
+        let (admitting, signing) = (app.clone(), app.clone());
+        jobs.supervise("service keys", move |shutdown| service_keys::run(admitting.clone(), shutdown));
+        jobs.supervise("signing keys", move |shutdown| signing_keys::run(signing.clone(), shutdown));
+        jobs.supervise("role feed", move |shutdown| role_feed::run(permitting.clone(), shutdown));
+        let sweeping = app.clone();
+        jobs.supervise("sweeper", move |shutdown| sweeper::run(sweeping.clone(), shutdown));
+        let watching = app.clone();
         let (reporter, drained) = (health.clone(), draining.clone());
         jobs.supervise("redis watch", move |_| redis_watch::run(watching.clone(), reporter.clone(), drained.clone()));
         let (health, draining) = (health.clone(), draining.clone());

@@ -53,9 +53,18 @@
 //! each purpose: refresh tokens, mailed codes, page tokens, sealed columns. Several may be given while one replaces
 //! another.
 //!
-//! An [access token](token::access) is a short-lived JWT, bound to a session and its device. Its signing keys live in
-//! Postgres, sealed under the master key. Checking one costs no I/O: a signature is verified once and then
-//! [remembered](token::cache), and whether its session has ended is looked up in memory.
+//! An [access token](token::access) is a short-lived JWT, bound to a session and its device. Checking one costs no I/O: a
+//! signature is verified once and then [remembered](token::cache), and whether its session has ended is looked up in
+//! memory.
+//!
+//! Its [signing keys](flows::signing_keys) live in Postgres, sealed under the master key. One signs; the next one is
+//! published long before it does, so that whoever keeps the public keys for a while is not surprised; those before verify
+//! until the last token that they signed has expired. When it is [time](policy::signing), one replica lets them take
+//! turns. A token whose key a replica has not heard of yet makes it look once, and not more often than it can bear.
+//!
+//! A [service key](token::service_key) is what internal services have in place of all that: random, stored as a hash, and
+//! in the memory of every replica. Flows of a user's own take a [`Caller`](model::caller::Caller), and a service key never
+//! is one.
 //!
 //! A [refresh token](token::refresh) is a session id, a generation, and a code that authenticates the two. A forged
 //! one is refused before anybody asks the database, and the database holds the generation alone, so that reading it
@@ -70,14 +79,35 @@
 //! the row into [memory](token::revocations) at once; every other replica tails the table several times a second (a
 //! [job](jobs), reading a stretch again so that a transaction which commits late is not missed). When the feed is
 //! older than its bound, checks ask Postgres: a replica that is cut off becomes slow, never trusting. A table that is
-//! read, rather than LISTEN and NOTIFY, keeps connection poolers and other engines that speak Postgres possible.
+//! read, rather than LISTEN and NOTIFY, keeps connection poolers and other engines that speak Postgres possible. Services
+//! that verify tokens by themselves [watch](flows::revocations::watch) the same feed.
+//!
+//! A change of a user's roles ends no session, and makes the tokens issued before stale all the same. It goes into the
+//! same feed, with the revision of the user's row from which on tokens are good. Each token carries the revision that its
+//! roles were read at, together with them in one statement; so no clock has to say which token was first.
+//!
+//! What the roles permit is not in the tokens. It is [copied](flows::copied) into the memory of every replica, as the
+//! network rules are: a version in Postgres tells whether the copy is the latest.
+//!
+//! # The audit trail
+//!
+//! What changes something, or tells of an attack, goes [on record](flows::audit) in the transaction that does it: no
+//! change without its event, no event of what was rolled back. The [`Act`](model::audit::Act), who does it and from
+//! where, comes down from the handler or the command line. The table refuses to be changed, whoever asks.
+//!
+//! It can be followed without a gap. Events are numbered when they are written and seen when they are committed, so one
+//! may be seen before another with a lower number. A replica therefore shows only what is
+//! [settled](store::pg::audit_events): it looks how far the trail goes, takes a number of a transaction, and waits until
+//! every transaction with a lower one is over. Since a transaction has its number before its first event has one,
+//! nothing can come in between any more.
 //!
 //! # Passwords
 //!
 //! [`hashing`] is a pool of its own: as many threads as cores, a queue with an end, and a deadline. Argon2id is made
 //! to be expensive, so whoever may ask for it without a bound can stop the service. When the queue is full a call is
 //! refused at once, and told when to come back. An unknown address costs the same work as a wrong password and gets
-//! the same answer.
+//! the same answer. Users who [came from another system](flows::transfer) bring its hashes, which are bounded in what
+//! they may cost, and renewed at the first login; until then they take longer, which is all that tells them apart.
 //!
 //! # Limits
 //!
@@ -96,14 +126,15 @@
 //! A mail is a row of the outbox, sealed because it may hold a code, and written in the transaction that causes it:
 //! no account without its mail, no mail for what was rolled back. A job claims rows under a lease and delivers them,
 //! tries again with growing pauses, and gives up in the end, so a mail may come twice but is not lost in a crash.
-//! [`jobs`] also follows the revocation feed and tells the health service whether the database answers. A job that
-//! panics is started again.
+//! [`jobs`] also follows the revocation feed and the copied tables, tells the health service whether the database
+//! answers, and [deletes](flows::cleanup) what has been over for long enough. A job that panics is started again.
 //!
 //! # Many replicas
 //!
 //! A replica holds nothing that it cannot rebuild from Postgres or Redis. What must happen once is one statement, or happens
 //! with the user's row locked: the device limit, a code's attempts, a reset token's one use. Migrations are embedded
-//! and applied under an advisory lock, so that replicas may start together.
+//! and applied under an advisory lock, so that replicas may start together. The cleanup goes by a
+//! [lease](store::pg::leases), a row with an end, which a connection pooler cannot hand to the wrong session.
 
 pub mod app;
 pub mod cli;

@@ -6,3 +6,4 @@ pub mod lockout;
 pub mod network;
 pub mod password;
 pub mod rotation;
+pub mod signing;

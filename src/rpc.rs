@@ -5,6 +5,7 @@ mod account;
 mod admin;
 mod auth;
 mod convert;
+mod cursor;
 pub mod http;
 mod interceptors;
 mod listen;
@@ -13,5 +14,6 @@ mod page;
 mod server;
 mod session;
 mod status;
+mod watch;
 
 pub use server::{HEALTH_NAMES, ServeError, Services, serve};

@@ -24,7 +24,7 @@ pub async fn run(
     told_to_stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
     let services = Services::new(app.clone())?;
-    let draining = CancellationToken::new();
+    let draining = app.draining.clone();
     let drained = CancellationToken::new();
     let health = services.health.clone();
     let jobs = Jobs::start(&app, (&health, &HEALTH_NAMES), &draining, drained.clone());

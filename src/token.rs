@@ -9,3 +9,4 @@ pub mod master;
 pub mod refresh;
 pub mod reset;
 pub mod revocations;
+pub mod service_key;

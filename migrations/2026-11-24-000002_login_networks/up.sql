@@ -2,9 +2,9 @@
 CREATE TABLE login_networks (
     -- The IPv4 address, or the IPv6 /64.
     network cidr NOT NULL,
-    -- Keyed hashes of the addresses of these accounts, the one tried longest ago first, each once.
+    -- Keyed hashes of the addresses of these accounts, one for each attempt that failed or is under way, oldest first.
     address_hashes bytea[] NOT NULL,
-    -- When each was last tried.
+    -- When each attempt was made.
     attempted_at timestamptz[] NOT NULL,
     locked_until timestamptz,
     -- When nothing of it matters any more.

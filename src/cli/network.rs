@@ -4,14 +4,15 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat, Utc};
-
+use super::shown::time;
 use super::{Failure, logging, print};
 use crate::app::App;
 use crate::clock::{self, SystemClock};
 use crate::config::{Config, parse_duration};
 use crate::flows::networks::{self, NewRule, Target};
-use crate::model::network::{Network, NetworkAction, NetworkInvalid, NetworkRule, RuleReason};
+use crate::model::audit::Act;
+use crate::model::network::{Network, NetworkAction, NetworkInvalid, NetworkRule};
+use crate::model::remark::Remark;
 
 /// The longest that a rule may last unless it stays: a hundred years, which calendars can write.
 const MAX_LIFETIME: Duration = Duration::from_hours(36_500 * 24);
@@ -46,8 +47,8 @@ pub(super) struct Rule {
     #[arg(value_name = "CIDR")]
     network: Network,
     /// Why, for whoever reads the list: one line of at most 500 characters.
-    #[arg(long, default_value = "", hide_default_value = true, value_parser = RuleReason::parse)]
-    reason: RuleReason,
+    #[arg(long, default_value = "", hide_default_value = true, value_parser = Remark::parse)]
+    reason: Remark,
     /// How long the rule lasts, such as 12h or 30d; until it is removed without it.
     #[arg(long = "for", value_name = "DURATION", value_parser = lifetime)]
     lifetime: Option<Duration>,
@@ -60,7 +61,7 @@ pub(super) async fn run(config: Config, command: Command) -> Result<(), Failure>
         Command::Block(rule) => create(&app, NetworkAction::Block, rule).await,
         Command::Allow(rule) => create(&app, NetworkAction::Allow, rule).await,
         Command::Remove { rule } => {
-            let removed = networks::delete(&app, rule).await?;
+            let removed = networks::delete(&app, &Act::operator(), rule).await?;
             print(&format!("removed {}\n", shown(&removed)))
         }
         Command::List { json } => {
@@ -73,7 +74,7 @@ pub(super) async fn run(config: Config, command: Command) -> Result<(), Failure>
 async fn create(app: &App, action: NetworkAction, rule: Rule) -> Result<(), Failure> {
     let Rule { network, reason, lifetime } = rule;
     let expires_at = lifetime.map(|lifetime| clock::add(app.clock.now(), lifetime));
-    let created = networks::create(app, NewRule { network, action, reason, expires_at }).await?;
+    let created = networks::create(app, &Act::operator(), NewRule { network, action, reason, expires_at }).await?;
     print(&format!("created {}, {}\n", shown(&created), end(&created)))
 }
 
@@ -98,10 +99,6 @@ fn shown(rule: &NetworkRule) -> String {
 
 fn end(rule: &NetworkRule) -> String {
     rule.expires_at.map_or_else(|| "until it is removed".to_owned(), |expires_at| format!("until {}", time(expires_at)))
-}
-
-fn time(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 fn as_table(rules: &[NetworkRule]) -> Result<String, std::fmt::Error> {

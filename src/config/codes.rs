@@ -28,6 +28,9 @@ pub struct Codes {
     /// How long the token lives that a reset code is exchanged for.
     #[serde(deserialize_with = "duration::deserialize")]
     pub reset_token_ttl: Duration,
+    /// How long the code of an invitation is valid.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub invitation_ttl: Duration,
     /// How long a registration waits for its proof.
     #[serde(deserialize_with = "duration::deserialize")]
     pub registration_ttl: Duration,
@@ -42,6 +45,7 @@ impl Codes {
         problems.number("codes.per_address", self.per_address.get(), 1..=1000);
         problems.span("codes.per_address_window", self.per_address_window, second..=days(7));
         problems.span("codes.reset_token_ttl", self.reset_token_ttl, second..=hour);
+        problems.span("codes.invitation_ttl", self.invitation_ttl, Duration::from_mins(1)..=days(30));
         problems.span("codes.registration_ttl", self.registration_ttl, second..=days(30));
         problems.require(self.ttl <= self.registration_ttl, "codes.registration_ttl", "must be at least codes.ttl");
     }

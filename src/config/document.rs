@@ -10,8 +10,8 @@ use toml::Table;
 
 use super::problems::Problems;
 use super::{
-    Codes, Database, Lockout, Log, Mail, Passwords, Redis, Revocations, Server, Sessions, Throttle, Tokens,
-    optional_path, secret,
+    Audit, Cleanup, Codes, Database, Lockout, Log, Mail, Passwords, Redis, Revocations, Server, Sessions, Throttle,
+    Tokens, optional_path, secret,
 };
 
 /// All sections, and the keys outside of them.
@@ -31,6 +31,8 @@ pub(super) struct Document {
     pub(super) codes: Codes,
     pub(super) passwords: Passwords,
     pub(super) revocations: Revocations,
+    pub(super) audit: Audit,
+    pub(super) cleanup: Cleanup,
     pub(super) throttle: Throttle,
     pub(super) lockout: Lockout,
     pub(super) log: Log,
@@ -57,6 +59,8 @@ impl Document {
         self.codes.check(problems);
         self.passwords.check(problems);
         self.revocations.check(problems);
+        self.audit.check(problems);
+        self.cleanup.check(problems);
         self.throttle.check(&self.redis, problems);
         self.lockout.check(problems);
         self.log.check(problems);

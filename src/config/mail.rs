@@ -34,6 +34,9 @@ pub struct Mail {
     pub timeout: Duration,
     /// What the reader has an account at.
     pub product_name: String,
+    /// The page where an invited user sets a password.
+    #[serde(deserialize_with = "optional_text")]
+    pub invitation_url: Option<String>,
 }
 
 /// The ways that mail can leave.
@@ -64,7 +67,29 @@ impl Mail {
         problems.require(!misses_directory, "mail.directory", "is not set, and mail.transport is file");
         problems.span("mail.timeout", self.timeout, Duration::from_secs(1)..=Duration::from_mins(5));
         problems.text("mail.product_name", &self.product_name, 64);
+        if let Some(url) = &self.invitation_url {
+            let known = ["http://", "https://"].iter().any(|scheme| url.starts_with(scheme));
+            let plain = |byte: u8| byte.is_ascii_graphic() && !b"#\"'<>\\^`{|}".contains(&byte);
+            let plain = url.len() <= 512 && url.bytes().all(plain);
+            let rule = "must begin with http:// or https://, have at most 512 characters, all of them such as URLs may hold, \
+                        and no fragment";
+            problems.require(known && plain, "mail.invitation_url", rule);
+        }
     }
+
+    /// The link to the page where an invited user sets a password. It names the reset, and leaves the code to be typed: what is
+    /// in a link stays in histories and logs.
+    #[must_use]
+    pub fn invitation_link(&self, reset_id: impl std::fmt::Display) -> Option<String> {
+        let url = self.invitation_url.as_ref()?;
+        let separator = if url.contains('?') { '&' } else { '?' };
+        Some(format!("{url}{separator}reset_id={reset_id}"))
+    }
+}
+
+fn optional_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Ok((!text.is_empty()).then_some(text))
 }
 
 fn mailbox<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Mailbox, D::Error> {

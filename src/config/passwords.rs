@@ -27,6 +27,24 @@ pub struct Passwords {
     /// How long a call may wait for a worker.
     #[serde(deserialize_with = "duration::deserialize")]
     pub deadline: Duration,
+    /// What a stored hash may cost at most.
+    pub ceilings: Ceilings,
+}
+
+/// What a stored hash may cost at most to compare with, wherever it was made.
+#[derive(Debug, Clone, Copy, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ceilings {
+    /// argon2's memory, in KiB.
+    pub argon2_memory_kib: NonZeroU32,
+    /// argon2's memory, in KiB, times its passes over it.
+    pub argon2_work_kib: NonZeroU32,
+    /// bcrypt's cost.
+    pub bcrypt_cost: NonZeroU32,
+    /// scrypt's memory, in KiB, times its `p`.
+    pub scrypt_memory_kib: NonZeroU32,
+    /// PBKDF2's iterations.
+    pub pbkdf2_iterations: NonZeroU32,
 }
 
 /// How many passwords are hashed at once.
@@ -61,6 +79,7 @@ impl Passwords {
         }
         problems.number("passwords.queue", self.queue.get(), 1..=100_000);
         problems.span("passwords.deadline", self.deadline, Duration::from_millis(10)..=Duration::from_mins(1));
+        self.ceilings.check(problems);
     }
 
     /// Whether a hash costs at least what OWASP's Password Storage Cheat Sheet asks for.
@@ -69,6 +88,16 @@ impl Passwords {
         [(47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5)]
             .iter()
             .any(|(least_memory, least_iterations)| memory >= *least_memory && iterations >= *least_iterations)
+    }
+}
+
+impl Ceilings {
+    fn check(&self, problems: &mut Problems) {
+        problems.number("passwords.ceilings.argon2_memory_kib", self.argon2_memory_kib.get(), 8..=4_194_304);
+        problems.number("passwords.ceilings.argon2_work_kib", self.argon2_work_kib.get(), 8..=1_073_741_824);
+        problems.number("passwords.ceilings.bcrypt_cost", self.bcrypt_cost.get(), 4..=20);
+        problems.number("passwords.ceilings.scrypt_memory_kib", self.scrypt_memory_kib.get(), 1..=4_194_304);
+        problems.number("passwords.ceilings.pbkdf2_iterations", self.pbkdf2_iterations.get(), 1..=100_000_000);
     }
 }
 

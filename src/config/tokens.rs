@@ -29,6 +29,9 @@ pub struct Tokens {
     pub audience: String,
     /// The signature of access tokens.
     pub algorithm: Algorithm,
+    /// How long a key signs before the next one takes over.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub signing_key_rotation: Duration,
 }
 
 /// The signatures of access tokens, by their names in RFC 7518 and RFC 8037.
@@ -57,6 +60,8 @@ impl Tokens {
         problems.span("tokens.refresh_grace", self.refresh_grace, Duration::ZERO..=Duration::from_mins(5));
         let ordered = self.refresh_idle_ttl <= self.refresh_absolute_ttl;
         problems.require(ordered, "tokens.refresh_idle_ttl", "must be at most tokens.refresh_absolute_ttl");
+        // The next key is published a day before it signs.
+        problems.span("tokens.signing_key_rotation", self.signing_key_rotation, days(2)..=days(3650));
         problems.text("tokens.issuer", &self.issuer, 255);
         problems.text("tokens.audience", &self.audience, 255);
     }

@@ -1,6 +1,6 @@
 //! What a configuration may say, and yet hardly should in production.
 
-use super::{Config, MailTransport};
+use super::{Config, MailTransport, ThrottleStore};
 
 /// A sentence for each such thing.
 pub(super) fn of(config: &Config) -> Vec<&'static str> {
@@ -11,8 +11,8 @@ pub(super) fn of(config: &Config) -> Vec<&'static str> {
         (!config.throttle.enabled, "throttle.enabled is false: requests are not limited"),
         (!config.lockout.enabled, "lockout.enabled is false: passwords and codes may be guessed at without end"),
         (
-            limits && config.redis.url.is_none(),
-            "there is no redis.url: limits are kept in memory, which is right for one replica only",
+            limits && (config.redis.url.is_none() || config.throttle.store == ThrottleStore::Memory),
+            "limits are kept in memory, which is right for one replica only",
         ),
         (!config.passwords.is_strong(), "passwords costs less than OWASP's minimum: stolen hashes are cheap to try"),
         (config.mail.transport != MailTransport::Smtp, "mail.transport is not smtp: mails do not reach their readers"),

@@ -1,14 +1,21 @@
-//! The first administrator, made from the command line since nobody may make one over the network yet.
+//! Administrators: the first one, made from the command line since nobody may make one over the network yet, and the last one,
+//! who stays.
 
-use super::passwords;
+use chrono::{DateTime, Utc};
+
+use super::audit::{self, Event};
+use super::{passwords, revocations};
 use crate::app::App;
 use crate::error::Error;
+use crate::model::audit::{Act, EventKind, Subject};
 use crate::model::display_name::DisplayName;
 use crate::model::email::Email;
 use crate::model::id::UserId;
 use crate::model::password::Password;
-use crate::model::user::ADMIN;
+use crate::model::user::{ADMIN, User};
+use crate::store::pg::Connection;
 use crate::store::pg::users::{self, NewUser};
+use crate::token::access;
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,19 +42,42 @@ pub async fn create(
     let now = app.clock.now();
     let user_id = UserId::new(now);
     let roles = vec![ADMIN.to_owned()];
-    let new = NewUser { user_id, email, display_name, locale: None, password_hash, roles };
+    let new = NewUser { user_id, email, display_name, locale: None, password_hash: Some(password_hash), roles };
     let mut tx = app.pool.begin().await?;
     let outcome = async {
         if users::insert(&mut tx, &new, now).await? {
+            record(&mut tx, EventKind::UserCreated, user_id, now).await?;
             return Ok(AdminCreated::Created(user_id));
         }
         let holder = users::find_by_email(&mut tx, &new.email).await?.ok_or(Error::UserNotFound)?;
         let user_id = holder.user.user_id;
-        let given = users::give_role(&mut tx, user_id, ADMIN, now).await?;
-        Ok(if given { AdminCreated::Promoted(user_id) } else { AdminCreated::Unchanged(user_id) })
+        let Some(basis) = users::give_role(&mut tx, user_id, ADMIN, access::issued_from(now), now).await? else {
+            return Ok(AdminCreated::Unchanged(user_id));
+        };
+        revocations::write_stale(app, &mut tx, user_id, basis, now).await?;
+        record(&mut tx, EventKind::UserRolesSet, user_id, now).await?;
+        Ok(AdminCreated::Promoted(user_id))
     }
     .await;
     tx.end(outcome).await
+}
+
+/// Refuses to go on with what would leave nobody who can log in as an administrator: taking the role from `user`, suspending or
+/// deleting it. Its row is locked, so that it does not become one meanwhile; of several who go at once, one waits here for the
+/// other.
+pub(super) async fn spare(conn: &mut Connection, user: &User) -> Result<(), Error> {
+    let is_admin = user.roles.iter().any(|role| role == ADMIN);
+    if is_admin && users::lock_holders(conn, ADMIN).await? == [user.user_id] {
+        return Err(Error::LastAdmin);
+    }
+    Ok(())
+}
+
+/// Puts on record what the operator did, with the roles that the user has now.
+async fn record(conn: &mut Connection, kind: EventKind, user_id: UserId, now: DateTime<Utc>) -> Result<(), Error> {
+    let user = users::find(conn, user_id).await?.ok_or(Error::UserNotFound)?.user;
+    let event = Event::new(kind, Subject::User(user_id)).with("roles", user.roles.join(","));
+    audit::record(conn, &Act::operator(), event, now).await
 }
 
 /// Whether this address holds an administrator's account.

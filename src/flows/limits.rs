@@ -1,24 +1,31 @@
 //! Throttles and lockouts by device and address: which of them have a say in a call, and what comes of it.
 //!
-//! What is keyed by an e-mail address or an account is in `codes` and `lockouts`.
+//! What is keyed by an e-mail address or an account is in `codes` and `attempts`.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
+use super::audit;
 use crate::app::App;
 use crate::clock;
 use crate::config::Config;
 use crate::error::Error;
+use crate::model::audit::Act;
 use crate::model::device::DeviceId;
+use crate::model::lockout::LockoutKey;
 use crate::model::network::NetworkVerdict;
 use crate::model::operation::{Limit, LimitKind, Operation, Scope, counted_address};
 use crate::model::origin::Origin;
 pub use crate::store::limits::Reserved;
-use crate::store::limits::{Question, Subject};
+use crate::store::limits::{Locked, Question, Subject};
 use crate::token::master::{Master, Purpose};
 
 /// The limits of each operation, as configured.
 #[derive(Debug)]
 pub struct LimitRules(HashMap<Operation, Vec<Limit>>);
+
+/// What has no failure that could count: any there might be would tell who has an account.
+const NOTHING_TO_GUESS: [&str; 2] = ["register", "request_password_reset"];
 
 /// A call as far as it matters for its limits.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +41,19 @@ pub struct LimitedCall<'a> {
 }
 
 impl LimitRules {
+    /// The longest that anything counted matters.
+    #[must_use]
+    pub fn longest(&self) -> Duration {
+        let spans = self.0.values().flatten().map(|limit| limit.wait.max(limit.window));
+        spans.max().unwrap_or_default()
+    }
+
+    /// The limits of an operation.
+    #[must_use]
+    pub fn of(&self, operation: Operation) -> &[Limit] {
+        self.0.get(&operation).map(Vec::as_slice).unwrap_or_default()
+    }
+
     /// Takes the limits that are enabled from the configuration.
     #[must_use]
     pub fn new(config: &Config) -> Self {
@@ -56,7 +76,8 @@ impl LimitRules {
             let device = limit(Scope::Device, quota.device.get(), throttle.device_cooldown);
             add(name, [device, limit(Scope::IpAddress, quota.ip.get(), throttle.ip_cooldown)]);
         }
-        for (name, rule) in config.lockout.operations.named().into_iter().filter(|_| config.lockout.enabled) {
+        let lockouts = config.lockout.operations.named().into_iter();
+        for (name, rule) in lockouts.filter(|(name, _)| config.lockout.enabled && !NOTHING_TO_GUESS.contains(name)) {
             let limit = |scope, count, wait| Limit {
                 kind: LimitKind::Lockout,
                 scope,
@@ -71,6 +92,12 @@ impl LimitRules {
     }
 }
 
+/// Whether calls of an operation can be wrong guesses that count.
+#[must_use]
+pub fn can_be_guessed_at(app: &App, operation: Operation) -> bool {
+    app.limit_rules.of(operation).iter().any(|limit| limit.kind == LimitKind::Lockout)
+}
+
 /// Lets a call pass that is within its limits, and counts it. Of an operation that locks out, a failure is reserved, to be
 /// [concluded](conclude) by whether the call was a wrong guess.
 ///
@@ -78,9 +105,8 @@ impl LimitRules {
 /// [`Error::Throttled`] or [`Error::LockedOut`], of which the longest wait is told.
 pub async fn admit(app: &App, call: LimitedCall<'_>) -> Result<Option<Reserved>, Error> {
     let now = app.clock.now();
-    let limits: Vec<_> = app.limit_rules.0.get(&call.operation).into_iter().flatten().copied().collect();
-    let limits: Vec<_> =
-        limits.into_iter().filter_map(|limit| Some((limit, subject(app, &call, limit.scope)?))).collect();
+    let limits = app.limit_rules.of(call.operation).iter().copied();
+    let limits: Vec<_> = limits.filter_map(|limit| Some((limit, subject(app, &call, limit.scope)?))).collect();
     if limits.is_empty() {
         return Ok(None);
     }
@@ -99,9 +125,29 @@ pub async fn admit(app: &App, call: LimitedCall<'_>) -> Result<Option<Reserved>,
     })
 }
 
-/// Concludes a call for which a failure was reserved: it was a wrong guess, or the failure is given back.
-pub async fn conclude(app: &App, reserved: Reserved, wrong_guess: bool) {
-    app.limits.conclude(reserved, wrong_guess, app.clock.now()).await;
+/// Concludes a call for which a failure was reserved: it was a wrong guess, or the failure is given back. What is locked out by
+/// that goes on record.
+pub async fn conclude(app: &App, by: &Act, reserved: Reserved, wrong_guess: bool) {
+    let now = app.clock.now();
+    let locked = app.limits.conclude(reserved, wrong_guess, now).await;
+    let event = |locked: Locked| {
+        let Locked { operation, scope, subject, until } = locked;
+        audit::locked_out(
+            &LockoutKey::Counted { operation, scope, subject: subject.0 },
+            operation,
+            scope.as_str(),
+            until,
+        )
+    };
+    let events: Vec<_> = locked.into_iter().map(event).collect();
+    if events.is_empty() {
+        return;
+    }
+    let recorded = async { audit::record_all(&mut *app.pool.get().await?, by, events, now).await };
+    if let Err(error) = recorded.await {
+        // The lockout stands all the same.
+        tracing::warn!(error = %error, "a lockout could not be put on record");
+    }
 }
 
 /// Whom a limit of this scope counts the call against; nobody when the call names no device, or its network is allowed.

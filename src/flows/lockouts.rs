@@ -1,229 +1,111 @@
-//! Lockouts of accounts: an attempt at a password is reserved before the password is looked at, and concluded by what came
-//! of it.
+//! ListLockouts and ClearLockout: what is locked out now, wherever it is counted, and how it is lifted.
 
-use chrono::{DateTime, Utc};
-use ipnet::IpNet;
-
-use super::{networks, outbox};
 use crate::app::App;
-use crate::clock;
 use crate::error::Error;
-use crate::mail::{Content, Mail};
-use crate::model::device::DeviceId;
-use crate::model::email::Email;
-use crate::model::locale::Locale;
-use crate::model::network::NetworkVerdict;
-use crate::model::operation::{Operation, Scope, counted_address};
-use crate::model::origin::Origin;
-use crate::model::user::User;
-use crate::policy::lockout::{AccountRule, NetworkRule};
-use crate::store::pg::login_attempts::{self, Attempt, NewAttempt, Reservation};
-use crate::store::pg::users::{self, Credentials};
-use crate::store::pg::{Connection, Pool, account_lockouts, login_networks};
-use crate::token::master::Purpose;
+use crate::flows::attempts;
+use crate::flows::audit::{self, Event};
+use crate::model::audit::{Act, EventKind, Subject};
+use crate::model::id::UserId;
+use crate::model::lockout::{Lockout, LockoutKey};
+use crate::model::operation::LimitKind;
+use crate::store::limits;
+use crate::store::pg::{account_lockouts, login_networks, users};
 
-/// How long the failures in a row at an account are remembered after the last of them.
-const KEPT_FOR: std::time::Duration = std::time::Duration::from_hours(24 * 365);
-
-/// How long an account stays locked whose password must be reset: until then.
-const KEPT_UNTIL_RESET: std::time::Duration = std::time::Duration::from_hours(24 * 365 * 100);
-
-/// An attempt that counts as failed. Dropped before it is concluded, by a call that was given up, it is given back: nobody has
-/// learnt anything from it.
-#[derive(Debug)]
-#[must_use = "an attempt is to be concluded"]
-pub(super) struct Reserved {
-    /// By what it is found again.
-    pub(super) attempt: Attempt,
-    locked_until: Option<DateTime<Utc>>,
-    noticed: bool,
-    pool: Option<Pool>,
+/// Which lockout is to be lifted.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// This one.
+    Lockout(LockoutKey),
+    /// Whatever locks the account of this user.
+    User(UserId),
 }
 
-/// Whose password it is that is tried, and from where.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Trial<'a> {
-    /// The address.
-    pub(super) email: &'a Email,
-    /// The device.
-    pub(super) device_id: &'a DeviceId,
-    /// Where from; none for who has signed in already, and so is no stuffer of credentials.
-    pub(super) origin: Option<&'a Origin>,
-}
-
-/// Reserves an attempt at a password, and reads it. Nothing is reserved where lockouts are switched off.
+/// What is locked out now, from what comes after `after`; at most `limit`: first devices and addresses from operations, then
+/// addresses that have tried too many accounts, then accounts.
+///
+/// Where each replica counts alone, devices and addresses are those of this one.
 ///
 /// # Errors
-/// [`Error::LockedOut`], alike for addresses with and without an account; a failure of ours.
-pub(super) async fn reserve(app: &App, trial: Trial<'_>) -> Result<(Option<Credentials>, Option<Reserved>), Error> {
+/// A failure of ours.
+pub async fn list(app: &App, after: Option<&LockoutKey>, limit: u32) -> Result<Vec<Lockout>, Error> {
+    let now = app.clock.now();
+    let mut found = Vec::new();
+    if matches!(after, None | Some(LockoutKey::Counted { .. })) {
+        found = counted(app, after, limit).await;
+    }
     let mut conn = app.pool.get().await?;
-    if !app.config.lockout.enabled {
-        return Ok((users::find_by_email(&mut conn, trial.email).await?, None));
+    let missing = |found: &Vec<Lockout>| limit.saturating_sub(u32::try_from(found.len()).unwrap_or(u32::MAX));
+    if missing(&found) > 0 && !matches!(after, Some(LockoutKey::Account { .. })) {
+        let after = if let Some(LockoutKey::Network(network)) = after { Some(*network) } else { None };
+        let lock = app.config.lockout.credential_stuffing.lock;
+        found.extend(login_networks::find_locked(&mut conn, after, (missing(&found), lock), now).await?);
     }
+    if missing(&found) > 0 {
+        let after = match after {
+            Some(LockoutKey::Account { address_hash, device_id }) => Some((address_hash.clone(), device_id.clone())),
+            _ => None,
+        };
+        let in_a_row = app.config.lockout.account.failures_in_a_row.get();
+        found.extend(account_lockouts::find_locked(&mut conn, after, (missing(&found), in_a_row), now).await?);
+    }
+    Ok(found)
+}
+
+/// Lifts a lockout and forgets the failures that led to it. Every replica obeys at once.
+///
+/// # Errors
+/// No such lockout, or no such user; a failure of ours.
+pub async fn clear(app: &App, by: &Act, target: Target) -> Result<(), Error> {
     let now = app.clock.now();
-    let new = NewAttempt {
-        email: trial.email,
-        address_hash: address_hash(app, trial.email),
-        device_id: trial.device_id.as_str().to_owned(),
-        network: trial.origin.map(|origin| network(app, origin)).transpose()?.flatten(),
-        at: now,
+    let subject = match &target {
+        Target::Lockout(key) => Subject::Lockout(key.to_string()),
+        Target::User(user_id) => Subject::User(*user_id),
     };
-    let (network, rule) = (new.network.map(|(network, _)| network), account_rule(app));
-    let kept = (clock::add(now, KEPT_FOR), clock::add(now, KEPT_UNTIL_RESET));
-    match login_attempts::reserve(&mut conn, new, &rule, kept).await? {
-        Reservation::Reserved { attempt, locked_until, noticed, credentials } => Ok((
-            credentials.map(|credentials| *credentials),
-            Some(Reserved { attempt, locked_until, noticed, pool: Some(app.pool.clone()) }),
-        )),
-        Reservation::NetworkLocked => Err(network_locked(&mut conn, network, now).await?),
-        Reservation::AccountLocked(attempt) => {
-            login_attempts::give_back_to_network(&mut conn, &attempt).await?;
-            Err(account_locked(app, &mut conn, &attempt, &rule).await?)
-        }
-    }
-}
-
-/// Concludes an attempt by its outcome: a wrong password counts, and its owner is told of the lock that it led to; a right one
-/// was noted by whoever did what it was for; anything else is given back.
-pub(super) async fn conclude<T>(
-    app: &App,
-    reserved: Option<Reserved>,
-    outcome: &Result<T, Error>,
-    owner: Option<&User>,
-) {
-    let Some(mut reserved) = reserved else { return };
-    match outcome {
-        Ok(_) => reserved.pool = None,
-        Err(Error::InvalidCredentials) => {
-            reserved.pool = None;
-            if let Some(until) = reserved.locked_until.filter(|_| !reserved.noticed)
-                && let Err(error) = tell(app, &reserved.attempt, owner, until).await
-            {
-                // The next failure that leads to a lock tells it.
-                tracing::warn!(error = %error, "the owner of an account could not be told that it is locked");
-            }
-        }
-        Err(_) => {
-            if let Some(pool) = reserved.pool.take() {
-                give_back(&pool, &reserved.attempt).await;
-            }
-        }
-    }
-}
-
-/// Forgets the failures of one device at an account whose password it knew.
-pub(super) async fn forget(conn: &mut Connection, attempt: &Attempt) -> Result<(), Error> {
-    Ok(account_lockouts::delete(conn, &attempt.address_hash, &attempt.device_id).await?)
-}
-
-/// Lifts every lock of an account: its password is another one now, or it is no more.
-pub(super) async fn lift(app: &App, conn: &mut Connection, email: &Email) -> Result<(), Error> {
-    Ok(account_lockouts::delete_all_of(conn, &address_hash(app, email)).await?)
-}
-
-impl Drop for Reserved {
-    fn drop(&mut self) {
-        if let Some(pool) = self.pool.take()
-            && let Ok(runtime) = tokio::runtime::Handle::try_current()
-        {
-            let attempt = self.attempt.clone();
-            runtime.spawn(async move { give_back(&pool, &attempt).await });
-        }
-    }
-}
-
-async fn give_back(pool: &Pool, attempt: &Attempt) {
-    let given_back = async { login_attempts::give_back(&mut *pool.get().await?, attempt).await };
-    if let Err(error) = given_back.await {
-        tracing::warn!(error = %error, "an attempt that did not fail could not be given back and counts as failed");
-    }
-}
-
-/// Mails the owner of the account, once until the password is right again. An address without an owner costs the same.
-async fn tell(app: &App, attempt: &Attempt, owner: Option<&User>, until: DateTime<Utc>) -> Result<(), Error> {
-    let now = app.clock.now();
     let mut tx = app.pool.begin().await?;
-    let outcome: Result<bool, Error> = async {
-        if !account_lockouts::take_notice(&mut tx, &attempt.address_hash, &attempt.device_id, now).await? {
-            return Ok(false);
+    let outcome: Result<(), Error> = async {
+        let cleared = match target {
+            Target::User(user_id) => {
+                let user = users::find(&mut tx, user_id).await?.ok_or(Error::UserNotFound)?.user;
+                attempts::lift(app, &mut tx, &user.email).await?;
+                true
+            }
+            Target::Lockout(LockoutKey::Account { address_hash, device_id }) => {
+                account_lockouts::take(&mut tx, &address_hash, &device_id).await?
+            }
+            Target::Lockout(LockoutKey::Network(network)) => login_networks::take_locked(&mut tx, network, now).await?,
+            Target::Lockout(LockoutKey::Counted { operation, scope, subject }) => {
+                app.limits.clear(operation, scope, limits::Subject(subject), now).await
+            }
+        };
+        if !cleared {
+            return Err(Error::LockoutNotFound);
         }
-        let content = Content::AccountLocked { until };
-        match owner {
-            Some(owner) => outbox::enqueue(app, &mut tx, outbox::to_user(owner, content), now).await?,
-            None => outbox::enqueue_for_nobody(app, &mut tx, to_nobody(content)?, now).await?,
-        }
-        Ok(true)
+        audit::record(&mut tx, by, Event::new(EventKind::LockoutCleared, subject), now).await
     }
     .await;
-    if tx.end(outcome).await? {
-        tracing::info!(user.id = owner.map(|owner| owner.user_id.to_string()), "an account was locked");
-        app.outbox_filled.notify_one();
-    }
-    Ok(())
+    tx.end(outcome).await
 }
 
-fn to_nobody(content: Content) -> Result<Mail, Error> {
-    let nobody = Email::parse("nobody@example.invalid").map_err(Error::internal)?;
-    Ok(outbox::to_address(&nobody, None::<&Locale>, content))
-}
-
-async fn network_locked(conn: &mut Connection, network: Option<IpNet>, now: DateTime<Utc>) -> Result<Error, Error> {
-    let until = match network {
-        Some(network) => login_networks::find_lock(conn, network).await?,
-        None => None,
+/// The devices and addresses that are locked out of operations, in the order of these and of their hashes.
+async fn counted(app: &App, after: Option<&LockoutKey>, limit: u32) -> Vec<Lockout> {
+    let place = |key: &LockoutKey| match key {
+        LockoutKey::Counted { operation, scope, subject } => Some((operation.as_str(), scope.as_str(), *subject)),
+        _ => None,
     };
-    Ok(locked_out(Scope::IpAddress.as_str(), until.unwrap_or(now), now, false))
-}
-
-async fn account_locked(
-    app: &App,
-    conn: &mut Connection,
-    attempt: &Attempt,
-    rule: &AccountRule,
-) -> Result<Error, Error> {
-    let standing = account_lockouts::find(conn, &attempt.address_hash, &attempt.device_id).await?;
-    let until_reset = standing.is_some_and(|standing| standing.failures_in_a_row >= rule.failures_in_a_row);
-    let until = standing.and_then(|standing| standing.locked_until).unwrap_or(attempt.at);
-    let until = if until_reset { clock::add(attempt.at, rule.max_lock) } else { until };
-    app.metrics.refused(Operation::Login.as_str(), ACCOUNT, "lockout");
-    Ok(locked_out(ACCOUNT, until, attempt.at, until_reset))
-}
-
-/// The scope of an account, which only this flow knows.
-const ACCOUNT: &str = "account";
-
-fn locked_out(scope: &'static str, until: DateTime<Utc>, now: DateTime<Utc>, until_reset: bool) -> Error {
-    let operation = Operation::Login.as_str();
-    Error::LockedOut { operation, scope, retry_after: clock::until(until, now), until_reset }
-}
-
-fn account_rule(app: &App) -> AccountRule {
-    let rule = &app.config.lockout.account;
-    AccountRule {
-        failures: size(rule.failures.get()),
-        window: rule.window,
-        lock: rule.lock,
-        max_lock: rule.max_lock,
-        failures_in_a_row: rule.failures_in_a_row.get(),
-    }
-}
-
-/// What the attempts from an origin are counted against; nothing when its network is allowed.
-fn network(app: &App, origin: &Origin) -> Result<Option<(IpNet, NetworkRule)>, Error> {
-    if networks::judge(app, origin.ip_address)? == NetworkVerdict::Allowed {
-        return Ok(None);
-    }
-    let rule = &app.config.lockout.credential_stuffing;
-    let rule = NetworkRule { accounts: size(rule.accounts.get()), window: rule.window, lock: rule.lock };
-    let address = counted_address(origin.ip_address);
-    let prefix = if address.is_ipv4() { 32 } else { 64 };
-    Ok(Some((IpNet::new(address, prefix).map_err(Error::internal)?, rule)))
-}
-
-fn size(count: u32) -> usize {
-    usize::try_from(count).unwrap_or(usize::MAX)
-}
-
-fn address_hash(app: &App, email: &Email) -> Vec<u8> {
-    app.master.mac(Purpose::Address, &[email.as_str().as_bytes()]).to_vec()
+    let mut locked = app.limits.locked(app.clock.now()).await;
+    locked.sort_unstable_by_key(|locked| (locked.operation.as_str(), locked.scope.as_str(), locked.subject.0));
+    let all = locked.into_iter().filter_map(|locked| {
+        let rules = app.limit_rules.of(locked.operation);
+        let rule = rules.iter().find(|limit| limit.kind == LimitKind::Lockout && limit.scope == locked.scope)?;
+        let key = LockoutKey::Counted { operation: locked.operation, scope: locked.scope, subject: locked.subject.0 };
+        Some(Lockout {
+            key,
+            failures: u32::try_from(rule.count).unwrap_or(u32::MAX),
+            created_at: crate::clock::subtract(locked.until, rule.wait),
+            expires_at: locked.until,
+            owner: None,
+        })
+    });
+    let rest = all.filter(|lockout| after.is_none_or(|after| place(&lockout.key) > place(after)));
+    rest.take(usize::try_from(limit).unwrap_or(usize::MAX)).collect()
 }

@@ -5,16 +5,18 @@
 
 use chrono::{DateTime, Utc};
 
-use super::lockouts::{self, Reserved, Trial};
+use super::attempts::{self, Reserved, Trial};
+use super::audit::{self, Event};
 use super::{Tokens, outbox, revocations, tokens};
 use crate::app::App;
 use crate::clock;
 use crate::error::Error;
 use crate::hashing::Verdict;
 use crate::mail::Content;
+use crate::model::audit::{Act, Actor, EventKind, Subject};
 use crate::model::device::DeviceName;
 use crate::model::email::Email;
-use crate::model::id::SessionId;
+use crate::model::id::{SessionId, UserId};
 use crate::model::origin::DeviceOrigin;
 use crate::model::password::{Password, PasswordHash};
 use crate::model::session::Session;
@@ -58,12 +60,31 @@ const ATTEMPTS: u8 = 3;
 /// Wrong credentials, a locked account, a suspended user (only with the right password), a full hashing queue, or a failure of
 /// ours.
 pub async fn login(app: &App, from: &DeviceOrigin, request: Login) -> Result<LoggedIn, Error> {
-    let trial = Trial { email: &request.email, device_id: &from.device_id, origin: Some(&from.origin) };
-    let (found, reserved) = lockouts::reserve(app, trial).await?;
+    let by = from.act(Actor::Anonymous);
+    let trial = Trial { email: &request.email, device_id: &from.device_id, origin: Some(&from.origin), by: &by };
+    let (found, reserved) = attempts::reserve(app, trial).await?;
     let owner = found.as_ref().map(|credentials| credentials.user.clone());
     let outcome = try_password(app, from, &request, found, reserved.as_ref()).await;
-    lockouts::conclude(app, reserved, &outcome, owner.as_ref()).await;
+    attempts::conclude(app, reserved, &outcome, owner.as_ref()).await;
+    if let Err(error) = &outcome
+        && let Err(cause) = record_failure(app, &by, owner.map(|owner| owner.user_id), error).await
+    {
+        // The answer is what it is; what it was a guess at counts.
+        tracing::warn!(error = %cause, "a failed login could not be put on record");
+    }
     outcome
+}
+
+/// Puts a failed login on record, with the user whose account was `tried`, if there is one. A failure of ours is none.
+async fn record_failure(app: &App, by: &Act, tried: Option<UserId>, error: &Error) -> Result<(), Error> {
+    let reason = match error {
+        Error::InvalidCredentials => "INVALID_CREDENTIALS",
+        Error::UserSuspended => "USER_SUSPENDED",
+        _ => return Ok(()),
+    };
+    let event =
+        Event::new(EventKind::LoginFailed, tried.map_or(Subject::Nothing, Subject::User)).with("reason", reason);
+    audit::record(&mut *app.pool.get().await?, by, event, app.clock.now()).await
 }
 
 /// Looks at the password, and writes the login if it is right.
@@ -106,14 +127,14 @@ async fn write(
     let session = at_revision.session.clone();
     let outcome = sessions::insert_login(&mut *app.pool.get().await?, at_revision).await?;
     if let LoginOutcome::LoggedIn { .. } = outcome {
-        return finish(app, user, session, outcome, now).map(Some);
+        return finish(app, user, session, outcome, now).await.map(Some);
     }
     // Somebody else changed the user's row, most likely another login: do it again with the row locked.
     let mut tx = app.pool.begin().await?;
     let login = NewLogin { rehash, attempt, ..new_login(app, from, device_name, &user, now)? };
     let outcome = write_locked(&mut tx, login, credentials.password_hash).await;
     let Some((user, session, outcome)) = tx.end(outcome).await? else { return Ok(None) };
-    finish(app, user, session, outcome, now).map(Some)
+    finish(app, user, session, outcome, now).await.map(Some)
 }
 
 /// Writes the login while nobody else can change the user's row; `None` when its password has changed.
@@ -174,12 +195,13 @@ fn new_login(
         absolute_expires_at,
         max_devices: app.config.sessions.max_devices.get().into(),
         revocation_expires_at: access::all_expired_at(settings, now),
+        request_id: origin.request_id.clone(),
         notice: outbox::seal(app, outbox::to_user(user, notice), now)?,
         attempt: None,
     })
 }
 
-fn finish(
+async fn finish(
     app: &App,
     user: User,
     session: Session,
@@ -193,7 +215,7 @@ fn finish(
     if noticed {
         app.outbox_filled.notify_one();
     }
-    let tokens = tokens::issue(app, &session, 1, user.roles.clone(), now)?;
+    let tokens = tokens::issue(app, &session, 1, (user.roles.clone(), user.basis), now).await?;
     let user = User { last_login_at: Some(now), ..user };
     Ok(LoggedIn { user, session, tokens, evicted_sessions: evicted })
 }

@@ -1,39 +1,24 @@
 //! Networks that are blocked or allowed: the rules, kept in Postgres, and the copy of them that every call is judged by.
-//!
-//! The copy is replaced as a whole whenever the rules have changed. Until it can be, the one before stays in force.
 
 use std::net::IpAddr;
-use std::sync::{Arc, PoisonError, RwLock};
 
-use chrono::{DateTime, Utc};
-use tokio::sync::Mutex;
+use chrono::{DateTime, SecondsFormat, Utc};
 use uuid::Uuid;
 
+use super::audit::{self, Event};
+use super::copied::Copied;
 use crate::app::App;
 use crate::error::Error;
+use crate::model::audit::{Act, EventKind, Subject};
 use crate::model::id::NetworkRuleId;
-use crate::model::network::{Network, NetworkAction, NetworkRule, NetworkVerdict, RuleReason};
+use crate::model::network::{Network, NetworkAction, NetworkRule, NetworkVerdict};
+use crate::model::remark::Remark;
 use crate::policy::network::NetworkRules;
 use crate::store::pg::feed_versions::{self, Feed};
 use crate::store::pg::network_rules;
 
-/// The rules in memory.
-#[derive(Debug, Default)]
-pub struct Networks {
-    rules: RwLock<Arc<NetworkRules>>,
-    /// What has been read; held while it is read again, so that an older reading never replaces a newer one.
-    reading: Mutex<Reading>,
-}
-
-/// How far the copy has come.
-#[derive(Debug, Default, PartialEq, Eq)]
-enum Reading {
-    /// Nothing was read yet.
-    #[default]
-    None,
-    /// The rules of this version, or of a later one; without a version there had never been any.
-    Of(Option<Uuid>),
-}
+/// The rules, in memory.
+pub type Networks = Copied<NetworkRules>;
 
 /// A rule to make.
 #[derive(Clone, Debug)]
@@ -43,7 +28,7 @@ pub struct NewRule {
     /// What happens to calls from it.
     pub action: NetworkAction,
     /// Why.
-    pub reason: RuleReason,
+    pub reason: Remark,
     /// When it is to end by itself, if ever.
     pub expires_at: Option<DateTime<Utc>>,
 }
@@ -62,8 +47,7 @@ pub enum Target {
 /// # Errors
 /// [`Error::NetworkBlocked`].
 pub fn judge(app: &App, address: IpAddr) -> Result<NetworkVerdict, Error> {
-    let rules = app.networks.rules.read().unwrap_or_else(PoisonError::into_inner).clone();
-    match rules.decide(address.into(), app.clock.now()) {
+    match app.networks.current().decide(address.into(), app.clock.now()) {
         Some(NetworkAction::Block) => Err(Error::NetworkBlocked),
         Some(NetworkAction::Allow) => Ok(NetworkVerdict::Allowed),
         None => Ok(NetworkVerdict::Neutral),
@@ -74,7 +58,7 @@ pub fn judge(app: &App, address: IpAddr) -> Result<NetworkVerdict, Error> {
 ///
 /// # Errors
 /// An end that is not in the future, a rule for the very network, or a failure of ours.
-pub async fn create(app: &App, new: NewRule) -> Result<NetworkRule, Error> {
+pub async fn create(app: &App, by: &Act, new: NewRule) -> Result<NetworkRule, Error> {
     let now = app.clock.now();
     if new.expires_at.is_some_and(|expires_at| expires_at <= now) {
         return Err(Error::invalid("expire_time", "must be in the future"));
@@ -87,6 +71,7 @@ pub async fn create(app: &App, new: NewRule) -> Result<NetworkRule, Error> {
         if !network_rules::insert(&mut tx, &rule).await? {
             return Err(Error::NetworkRuleExists);
         }
+        audit::record(&mut tx, by, event(EventKind::NetworkRuleCreated, &rule), now).await?;
         feed_versions::update(&mut tx, Feed::NetworkRules, Uuid::new_v4()).await?;
         Ok(rule)
     }
@@ -100,7 +85,7 @@ pub async fn create(app: &App, new: NewRule) -> Result<NetworkRule, Error> {
 ///
 /// # Errors
 /// No such rule in force, or a failure of ours.
-pub async fn delete(app: &App, target: Target) -> Result<NetworkRule, Error> {
+pub async fn delete(app: &App, by: &Act, target: Target) -> Result<NetworkRule, Error> {
     let now = app.clock.now();
     let mut tx = app.pool.begin().await?;
     let outcome: Result<_, Error> = async {
@@ -109,6 +94,7 @@ pub async fn delete(app: &App, target: Target) -> Result<NetworkRule, Error> {
             Target::Network(network) => network_rules::take_by_network(&mut tx, network, now).await?,
         };
         let rule = taken.ok_or(Error::NetworkRuleNotFound)?;
+        audit::record(&mut tx, by, event(EventKind::NetworkRuleDeleted, &rule), now).await?;
         feed_versions::update(&mut tx, Feed::NetworkRules, Uuid::new_v4()).await?;
         Ok(rule)
     }
@@ -116,6 +102,15 @@ pub async fn delete(app: &App, target: Target) -> Result<NetworkRule, Error> {
     let rule = tx.end(outcome).await?;
     take_in(app).await;
     Ok(rule)
+}
+
+fn event(kind: EventKind, rule: &NetworkRule) -> Event {
+    let event = Event::new(kind, Subject::NetworkRule(rule.network_rule_id));
+    let event = event.with("cidr", rule.network).with("action", rule.action.as_str());
+    match rule.expires_at {
+        Some(expires_at) => event.with("expire_time", expires_at.to_rfc3339_opts(SecondsFormat::Millis, true)),
+        None => event,
+    }
 }
 
 /// Every rule in force, the newest first.
@@ -126,27 +121,30 @@ pub async fn list(app: &App) -> Result<Vec<NetworkRule>, Error> {
     Ok(network_rules::find_all(&mut *app.pool.get().await?, app.clock.now()).await?)
 }
 
+/// The rules in force, the newest first, from the one after `before`; at most `limit`.
+///
+/// # Errors
+/// A failure of ours.
+pub async fn list_page(app: &App, before: Option<NetworkRuleId>, limit: u32) -> Result<Vec<NetworkRule>, Error> {
+    let now = app.clock.now();
+    Ok(network_rules::find_page(&mut *app.pool.get().await?, before, limit, now).await?)
+}
+
 /// Reads the rules again if they have changed; one round trip when they have not. Called at start, it loads them.
 ///
 /// # Errors
 /// When the database fails; the rules read last then stay in force.
 pub async fn follow(app: &App) -> Result<(), Error> {
-    let mut reading = app.networks.reading.lock().await;
-    let mut conn = app.job_pool.get().await?;
-    // First the version, then the rules: if they change in between, the next look finds a version that it does not know.
-    let latest = Reading::Of(feed_versions::find(&mut conn, Feed::NetworkRules).await?);
-    if *reading == latest {
+    let Some((outdated, mut conn)) = app.networks.outdated(&app.job_pool, Feed::NetworkRules).await? else {
         return Ok(());
-    }
+    };
     let effects = network_rules::find_effects(&mut conn, app.clock.now()).await?;
     drop(conn);
     // Ten thousands of rules take milliseconds to sort into the table, which calls need not wait for.
     let sorting = tokio::task::spawn_blocking(move || effects.into_iter().collect::<NetworkRules>());
     let rules = sorting.await.map_err(Error::internal)?;
     tracing::info!(network_rules = rules.len(), "the network rules were read");
-    let rules = Arc::new(rules);
-    *app.networks.rules.write().unwrap_or_else(PoisonError::into_inner) = rules;
-    *reading = latest;
+    outdated.replace(rules);
     Ok(())
 }
 

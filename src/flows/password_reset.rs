@@ -6,11 +6,13 @@ use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
-use super::{codes, lockouts, outbox, passwords, revocations};
+use super::audit::{self, Event};
+use super::{attempts, codes, outbox, passwords, revocations};
 use crate::app::App;
 use crate::clock;
 use crate::error::Error;
 use crate::mail::Content;
+use crate::model::audit::{Actor, EventKind, Subject};
 use crate::model::code::Code;
 use crate::model::email::Email;
 use crate::model::id::{ResetId, UserId};
@@ -20,7 +22,7 @@ use crate::model::session::EndReason;
 use crate::model::user::User;
 use crate::store::pg::password_resets::{self, NewReset};
 use crate::store::pg::sessions::{self, Ended};
-use crate::store::pg::{Connection, users};
+use crate::store::pg::{Connection, user_devices, users};
 use crate::token::reset;
 
 /// When a request for a reset is answered, counted from its arrival. It costs a millisecond or two of work, so little that
@@ -71,6 +73,9 @@ pub async fn request(app: &App, from: &DeviceOrigin, email: Email) -> Result<Res
         let user_id = owner.as_ref().map(|user| user.user_id);
         let new = NewReset { reset_id, user_id, code_hash, code_expires_at, expires_at: code_expires_at };
         password_resets::insert(&mut tx, &new, now).await?;
+        let subject = user_id.map_or(Subject::Nothing, Subject::User);
+        let event = Event::new(EventKind::PasswordResetRequested, subject);
+        audit::record(&mut tx, &from.act(Actor::Anonymous), event, now).await?;
         let content = Content::ResetCode { code, expires_in: app.config.codes.ttl };
         if let Some(owner) = owner {
             return outbox::enqueue(app, &mut tx, outbox::to_user(&owner, content), now).await;
@@ -184,10 +189,15 @@ async fn set_password(
     let user = users::update_password(conn, user_id, password_hash, None, now).await?;
     let user = user.ok_or(Error::ResetTokenExpired)?;
     password_resets::consume_all_of(conn, user_id, now).await?;
-    lockouts::lift(app, conn, &user.email).await?;
+    attempts::lift(app, conn, &user.email).await?;
+    // Who has the mailbox is the owner: strangers who go on guessing are not to lock this device out before it logs in.
+    user_devices::insert(conn, user_id, &from.device_id, now).await?;
     let ending = revocations::ending(app, EndReason::PasswordChanged, now);
     let ended = sessions::end_all(conn, user_id, None, ending).await?;
     let notice = outbox::password_changed(&from.origin, now);
     outbox::enqueue(app, conn, outbox::to_user(&user, notice), now).await?;
+    let reset = Event::new(EventKind::PasswordReset, Subject::User(user_id));
+    let revoked = audit::revoked(user_id, ending.reason, &ended);
+    audit::record_all(conn, &from.act(Actor::Anonymous), std::iter::once(reset).chain(revoked), now).await?;
     Ok(ended)
 }

@@ -3,11 +3,13 @@
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Tokens, outbox, revocations, tokens};
+use super::{Tokens, audit, outbox, revocations, tokens};
 use crate::app::App;
 use crate::clock;
 use crate::error::{Error, TokenRefusal};
 use crate::mail::Content;
+use crate::model::audit::{Act, Actor, EventKind};
+use crate::model::id::SessionId;
 use crate::model::origin::DeviceOrigin;
 use crate::model::session::{EndReason, Session};
 use crate::model::user::UserState;
@@ -44,15 +46,16 @@ pub async fn refresh(app: &App, from: &DeviceOrigin, refresh_token: SecretString
     };
     let mut conn = app.pool.get().await?;
     if let Some(rotated) = sessions::rotate(&mut conn, &rotation, now).await? {
-        return refreshed(app, rotated, now);
+        drop(conn);
+        return refreshed(app, rotated, now).await;
     }
     let standing = sessions::find_standing(&mut conn, token.session_id).await?;
     drop(conn);
     let standing = standing.ok_or(TokenRefusal::Revoked)?;
     match judge(app, from, token, &standing, now) {
-        Verdict::SameSuccessor => refreshed(app, standing.current, now),
+        Verdict::SameSuccessor => refreshed(app, standing.current, now).await,
         Verdict::Reused => {
-            end(app, token, &standing.current.session, now).await?;
+            end(app, &from.act(Actor::Anonymous), token, &standing.current.session, now).await?;
             Err(TokenRefusal::Reused.into())
         }
         Verdict::DeviceMismatch => Err(TokenRefusal::DeviceMismatch.into()),
@@ -62,9 +65,9 @@ pub async fn refresh(app: &App, from: &DeviceOrigin, refresh_token: SecretString
     }
 }
 
-fn refreshed(app: &App, rotated: Rotated, now: DateTime<Utc>) -> Result<Refreshed, Error> {
-    let Rotated { session, generation, roles } = rotated;
-    let tokens = tokens::issue(app, &session, generation, roles, now)?;
+async fn refreshed(app: &App, rotated: Rotated, now: DateTime<Utc>) -> Result<Refreshed, Error> {
+    let Rotated { session, generation, roles, basis } = rotated;
+    let tokens = tokens::issue(app, &session, generation, (roles, basis), now).await?;
     Ok(Refreshed { session, tokens })
 }
 
@@ -87,9 +90,9 @@ fn judge(
 }
 
 /// Ends the session of a token that was used twice, and tells its owner.
-async fn end(app: &App, token: RefreshToken, session: &Session, now: DateTime<Utc>) -> Result<(), Error> {
+async fn end(app: &App, by: &Act, token: RefreshToken, session: &Session, now: DateTime<Utc>) -> Result<(), Error> {
     let mut tx = app.pool.begin().await?;
-    let outcome = end_and_tell(app, &mut tx, token, session, now).await;
+    let outcome = end_and_tell(app, &mut tx, by, (token, session), now).await;
     let ended = tx.end(outcome).await?;
     tracing::warn!(
         session.id = %session.session_id,
@@ -104,12 +107,14 @@ async fn end(app: &App, token: RefreshToken, session: &Session, now: DateTime<Ut
 async fn end_and_tell(
     app: &App,
     conn: &mut Connection,
-    token: RefreshToken,
-    session: &Session,
+    by: &Act,
+    (token, session): (RefreshToken, &Session),
     now: DateTime<Utc>,
 ) -> Result<Ended, Error> {
     let ending = revocations::ending(app, EndReason::TokenReused, now);
     let ended = sessions::end_reused(conn, token.session_id, token.generation, ending).await?;
+    let reused = |session_id: &SessionId| audit::of_session(EventKind::TokenReused, session.user_id, *session_id);
+    audit::record_all(conn, by, ended.iter().map(reused), now).await?;
     // Empty when another presentation of the token was faster: it has told the owner.
     if !ended.is_empty()
         && let Some(owner) = users::find(conn, session.user_id).await?

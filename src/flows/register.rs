@@ -2,11 +2,13 @@
 
 use chrono::{DateTime, Utc};
 
+use super::audit::{self, Event};
 use super::{codes, outbox, passwords};
 use crate::app::App;
 use crate::clock;
 use crate::error::Error;
 use crate::mail::Content;
+use crate::model::audit::{Actor, EventKind, Subject};
 use crate::model::code::Code;
 use crate::model::display_name::DisplayName;
 use crate::model::email::Email;
@@ -60,6 +62,8 @@ pub async fn register(app: &App, from: &DeviceOrigin, request: Register) -> Resu
     let outcome = async {
         codes::take_quota(app, &mut tx, &registration.email, "register", now).await?;
         registrations::insert(&mut tx, &registration, &stored, now, expires_at).await?;
+        let event = Event::new(EventKind::RegistrationCreated, Subject::Registration(registration_id));
+        audit::record(&mut tx, &from.act(Actor::Anonymous), event, now).await?;
         tell(app, &mut tx, &registration.email, registration.locale.as_ref(), code, now).await
     }
     .await;

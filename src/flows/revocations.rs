@@ -1,5 +1,7 @@
 //! The revocation feed: taken in at once by the process that ends a session, followed by every other.
 
+mod watch;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -8,11 +10,17 @@ use tokio::time::Instant;
 
 use crate::app::App;
 use crate::error::Error;
-use crate::model::id::SessionId;
+use crate::model::id::{SessionId, UserId};
+use crate::model::revocation::{Revoked, StaleUser};
 use crate::model::session::EndReason;
+use crate::model::user::TokenBasis;
+use crate::store::pg::Connection;
 use crate::store::pg::revocations;
 use crate::store::pg::sessions::Ending;
 use crate::token::access;
+use crate::token::revocations::Fed;
+
+pub use watch::{News, Watch, watch};
 
 /// For how long what was read is read again: longer than any transaction that writes to the feed may stay open, so that a
 /// commit which becomes visible out of order is not missed.
@@ -53,6 +61,32 @@ pub fn take_in(app: &App, ended: impl IntoIterator<Item = SessionId>, now: DateT
     app.revocations.revoke(ended.into_iter().map(|session_id| (session_id, expires_at)));
 }
 
+/// Makes the access tokens that a user was issued before `basis` stale, since its roles have changed to those of `basis`: the
+/// transaction that changes them writes this.
+///
+/// # Errors
+/// When the database fails.
+pub async fn write_stale(
+    app: &App,
+    conn: &mut Connection,
+    user_id: UserId,
+    basis: TokenBasis,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let expires_at = access::all_expired_at(&app.config.tokens, now);
+    Ok(revocations::insert_stale_user(conn, stale(user_id, basis, now), expires_at, now).await?)
+}
+
+/// Makes a change of roles that has been committed felt in this process, without waiting for the feed.
+pub fn take_in_stale(app: &App, user_id: UserId, basis: TokenBasis, now: DateTime<Utc>) {
+    app.revocations.make_stale(stale(user_id, basis, now), access::all_expired_at(&app.config.tokens, now));
+}
+
+fn stale(user_id: UserId, basis: TokenBasis, now: DateTime<Utc>) -> StaleUser {
+    let issued_before = basis.issued_from.unwrap_or_else(|| access::issued_from(now));
+    StaleUser { user_id, revision: basis.revision, issued_before }
+}
+
 /// Reads what is new in the feed. Called at start with a new position, it loads everything that still matters.
 ///
 /// # Errors
@@ -61,9 +95,17 @@ pub async fn follow(app: &App, position: &mut Position) -> Result<(), Error> {
     let started = Instant::now();
     let now = app.clock.now();
     let read = revocations::find_after(&mut *app.job_pool.get().await?, position.settled, now).await?;
-    app.revocations.revoke(read.iter().map(|revocation| (revocation.session_id, revocation.expires_at)));
+    app.revocations.revoke(read.iter().filter_map(|revocation| match revocation.revoked {
+        Revoked::Session(session_id) => Some((session_id, revocation.expires_at)),
+        Revoked::StaleUser(_) => None,
+    }));
+    for revocation in &read {
+        if let Revoked::StaleUser(stale) = revocation.revoked {
+            app.revocations.make_stale(stale, revocation.expires_at);
+        }
+    }
     position.advance(started, read.last().map(|revocation| revocation.sequence));
-    app.revocations.fed(started, now);
+    app.revocations.feed(Fed { at: started, settled: position.settled }, now);
     Ok(())
 }
 

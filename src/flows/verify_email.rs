@@ -2,10 +2,12 @@
 
 use chrono::{DateTime, Utc};
 
+use super::audit::{self, Event};
 use super::{codes, outbox};
 use crate::app::App;
 use crate::error::Error;
 use crate::mail::Content;
+use crate::model::audit::{Actor, EventKind, Subject};
 use crate::model::code::Code;
 use crate::model::id::{RegistrationId, UserId};
 use crate::model::origin::DeviceOrigin;
@@ -71,7 +73,7 @@ async fn create(
         email: registration.email,
         display_name: registration.display_name,
         locale: registration.locale,
-        password_hash: registration.password_hash,
+        password_hash: Some(registration.password_hash),
         roles: Vec::new(),
     };
     let created = users::insert(conn, &new, now).await?;
@@ -83,6 +85,9 @@ async fn create(
     user_devices::insert(conn, new.user_id, &from.device_id, now).await?;
     let user = users::find(conn, new.user_id).await?.ok_or(Error::UserNotFound)?.user;
     outbox::enqueue(app, conn, outbox::to_user(&user, Content::Welcome), now).await?;
+    let verified = Event::new(EventKind::EmailVerified, Subject::User(user.user_id));
+    let verified = verified.with("registration_id", registration.registration_id);
+    audit::record(conn, &from.act(Actor::Anonymous), verified, now).await?;
     Ok(Some(user))
 }
 

@@ -9,18 +9,13 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::memory::Memory;
-use super::{HasherInvalid, HashingError, Verdict};
+use super::stored::HashUnusable;
+use super::{HasherInvalid, HashingError};
+use crate::config::Ceilings;
 use crate::model::password::{Password, PasswordHash};
 
 const SALT_BYTES: usize = 16;
 const OUTPUT_BYTES: usize = 32;
-
-/// Stored hashes that ask for more memory (1 GiB), and for more than new ones take, are not computed: a damaged row must not
-/// stop the service.
-const MAX_MEMORY_KIB: u32 = 1024 * 1024;
-
-/// The same for passes over the memory.
-const MAX_ITERATIONS: u32 = 64;
 
 /// Argon2id with the present parameters, for new hashes; and any Argon2 for stored ones.
 pub(super) struct Argon2id {
@@ -31,7 +26,7 @@ pub(super) struct Argon2id {
 
 /// All that goes into a hash besides the password, and what is to come out.
 #[derive(Clone)]
-struct Recipe {
+pub(super) struct Recipe {
     algorithm: Algorithm,
     version: Version,
     params: Params,
@@ -75,50 +70,40 @@ impl Argon2id {
         Ok(PasswordHash::from(hash.to_string()))
     }
 
-    /// Compares a password with a stored hash, or does the same work without one.
-    pub(super) fn verify(
-        &self,
-        password: &Password,
-        stored: Option<&PasswordHash>,
-        memory: &mut Memory,
-    ) -> Result<Verdict, HashingError> {
-        let recipe = stored.map_or_else(|| Ok(self.present.clone()), Recipe::read)?;
-        if self.is_too_costly(&recipe.params) {
-            return Err(HashingError::StoredHashTooCostly);
-        }
-        let computed = recipe.compute(password, memory)?;
-        let is_equal = bool::from(computed.ct_eq(recipe.output.as_bytes()));
-        if !is_equal || stored.is_none() {
-            return Ok(Verdict::Wrong);
-        }
-        let rehash = if self.is_present(&recipe) { None } else { Some(self.hash(password, memory)?) };
-        Ok(Verdict::Right { rehash })
+    /// Does the work of a hash for nothing.
+    pub(super) fn spend(&self, password: &Password, memory: &mut Memory) -> Result<(), HashingError> {
+        self.present.compute(password, memory).map(drop)
     }
 
     /// Whether a hash is made as a new one would be.
-    fn is_present(&self, recipe: &Recipe) -> bool {
+    pub(super) fn is_present(&self, recipe: &Recipe) -> bool {
         recipe.algorithm == self.present.algorithm
             && recipe.version == self.present.version
             && recipe.params == self.present.params
             && recipe.salt.len() == self.present.salt.len()
     }
 
-    fn is_too_costly(&self, params: &Params) -> bool {
-        let present = &self.present.params;
-        params.m_cost() > MAX_MEMORY_KIB.max(present.m_cost()) || params.t_cost() > MAX_ITERATIONS.max(present.t_cost())
+    /// Refuses what costs more than both the ceilings and a new hash.
+    pub(super) fn weigh(&self, recipe: &Recipe, ceilings: &Ceilings) -> Result<(), HashUnusable> {
+        let (asked, present) = (&recipe.params, &self.present.params);
+        let memory = ceilings.argon2_memory_kib.get().max(present.m_cost());
+        HashUnusable::unless_below("argon2_memory_kib", asked.m_cost().into(), memory.into())?;
+        let work = |params: &Params| u64::from(params.m_cost()) * u64::from(params.t_cost());
+        let most = work(present).max(ceilings.argon2_work_kib.get().into());
+        HashUnusable::unless_below("argon2_work_kib", work(asked), most)
     }
 
     #[cfg(test)]
     pub(super) fn compares_unknown_like(&self, stored: &PasswordHash) -> bool {
-        Recipe::read(stored).is_ok_and(|recipe| self.is_present(&recipe))
+        Recipe::read(stored.as_str()).is_ok_and(|recipe| self.is_present(&recipe))
     }
 }
 
 impl Recipe {
     /// Reads a stored hash, of any variant and version of Argon2.
-    fn read(stored: &PasswordHash) -> Result<Self, HashingError> {
-        let invalid = HashingError::StoredHashInvalid;
-        let parsed = phc::PasswordHash::new(stored.as_str()).map_err(|error| invalid(error.into()))?;
+    pub(super) fn read(stored: &str) -> Result<Self, HashUnusable> {
+        let invalid = HashUnusable::Argon2;
+        let parsed = phc::PasswordHash::new(stored).map_err(|error| invalid(error.into()))?;
         let params = Params::try_from(&parsed).map_err(invalid)?;
         Ok(Self {
             algorithm: Algorithm::try_from(parsed.algorithm.as_str()).map_err(invalid)?,
@@ -131,6 +116,11 @@ impl Recipe {
             salt: parsed.salt.ok_or(invalid(Error::SaltInvalid))?,
             output: parsed.hash.ok_or(invalid(Error::OutputSize))?,
         })
+    }
+
+    /// Whether this is the hash of a password.
+    pub(super) fn matches(&self, password: &Password, memory: &mut Memory) -> Result<bool, HashingError> {
+        Ok(self.compute(password, memory)?.ct_eq(self.output.as_bytes()).into())
     }
 
     /// Computes the hash of a password.

@@ -19,7 +19,7 @@ const INTERVAL: Duration = Duration::from_millis(500);
 pub(super) async fn run(app: Arc<App>, reporter: HealthReporter, draining: CancellationToken) {
     let mut last = None;
     while !draining.is_cancelled() {
-        app.limits.probe().await;
+        app.limits.probe(app.clock.now()).await;
         let Some(degraded) = limits_degraded(&app) else { return };
         app.metrics.redis_up(!degraded);
         let status = if degraded { ServingStatus::NotServing } else { ServingStatus::Serving };

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::model::code::Code;
+use crate::model::id::ResetId;
 
 /// What a mail tells. Names and user agents may be what the client sent: they are made harmless when the mail is
 /// rendered, and an empty one counts as unknown.
@@ -35,6 +36,18 @@ pub enum Content {
         code: Code,
         /// How long the code is good from when the mail is sent.
         expires_in: Duration,
+    },
+    /// An administrator has made an account for the reader, who is to set its password.
+    Invitation {
+        /// The reset that the code is for.
+        reset_id: ResetId,
+        /// What the reader is to enter.
+        #[serde(with = "digits")]
+        code: Code,
+        /// How long the code is good from when the mail is sent.
+        expires_in: Duration,
+        /// Where to enter it, if there is a page for that.
+        link: Option<String>,
     },
     /// The password was changed or reset.
     PasswordChanged {
@@ -79,6 +92,7 @@ impl Content {
             Self::AccountExists => "account_exists",
             Self::Welcome => "welcome",
             Self::ResetCode { .. } => "reset_code",
+            Self::Invitation { .. } => "invitation",
             Self::PasswordChanged { .. } => "password_changed",
             Self::NewDevice { .. } => "new_device",
             Self::SessionEnded { .. } => "session_ended",

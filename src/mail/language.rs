@@ -20,7 +20,7 @@ macro_rules! sources {
 
 macro_rules! language {
     ($tag:literal) => { language!($tag: "verification_code", "account_exists", "welcome", "reset_code",
-        "password_changed", "new_device", "session_ended", "account_locked") };
+        "invitation", "password_changed", "new_device", "session_ended", "account_locked") };
     ($tag:literal: $($mail:literal),+) => { Language {
         tag: $tag,
         sources: sources![

@@ -88,6 +88,9 @@ fn facts(content: &Content) -> Value {
         Content::VerificationCode { code, expires_in } | Content::ResetCode { code, expires_in } => {
             context! { code => code.as_str(), expires_in => span(*expires_in) }
         }
+        Content::Invitation { reset_id, code, expires_in, link } => context! {
+            reset_id => reset_id.to_string(), code => code.as_str(), expires_in => span(*expires_in), link
+        },
         Content::AccountExists | Content::Welcome => context! {},
         Content::PasswordChanged { at, ip_address, device_name } => context! {
             at => time(*at), ip_address => ip_address.to_canonical().to_string(), device => device(device_name.as_deref())
@@ -114,13 +117,13 @@ fn time(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
-/// A span as a number and a unit: minutes where they are whole or many, seconds otherwise. Never more than it really is.
+/// A span as a number and a unit, the largest that it is one or at least two of. Never more than it really is.
 fn span(span: Duration) -> Value {
-    match span.as_secs() {
-        60 => context! { count => 1, unit => "minute" },
-        seconds @ 0..120 => context! { count => seconds, unit => "second" },
-        seconds => context! { count => seconds / 60, unit => "minute" },
-    }
+    const UNITS: [(u64, &str); 3] = [(24 * 3600, "day"), (3600, "hour"), (60, "minute")];
+    let seconds = span.as_secs();
+    let unit = UNITS.into_iter().find(|(unit, _)| seconds == *unit || seconds >= 2 * unit);
+    let (unit, name) = unit.unwrap_or((1, "second"));
+    context! { count => seconds / unit, unit => name }
 }
 
 fn is_product_name(name: &str) -> bool {

@@ -13,7 +13,7 @@ use super::{Content, Mail, MailError, Mailer, RenderError, Renderer};
 use crate::config::{Mail as Config, MailTransport as Transport};
 use crate::model::code::Code;
 use crate::model::email::Email;
-use crate::model::id::MailId;
+use crate::model::id::{MailId, ResetId};
 
 const CODE: &str = "012345";
 
@@ -35,6 +35,12 @@ fn contents() -> Vec<Content> {
         Content::Welcome,
         Content::ResetCode { code: Code::parse(CODE).unwrap(), expires_in: Duration::from_secs(90) },
         Content::PasswordChanged { at: now(), ip_address: [192, 0, 2, 7].into(), device_name: None },
+        Content::Invitation {
+            reset_id: ResetId::from(id().uuid()),
+            code: Code::parse(CODE).unwrap(),
+            expires_in: Duration::from_hours(72),
+            link: Some(format!("https://app.example/i?reset_id={}", id())),
+        },
         Content::NewDevice {
             device_name: device.clone(),
             ip_address: "2001:db8::7".parse().unwrap(),
@@ -75,6 +81,7 @@ fn config(transport: Transport) -> Config {
         directory: None,
         timeout: Duration::from_secs(10),
         product_name: "Keyward".to_owned(),
+        invitation_url: None,
     }
 }
 
@@ -99,7 +106,7 @@ fn every_mail_reads_as_agreed() {
 fn a_code_is_in_the_bodies_once_and_no_other_number_looks_like_one() {
     for content in contents() {
         let expected: &[&str] = match content {
-            Content::VerificationCode { .. } | Content::ResetCode { .. } => &[CODE],
+            Content::VerificationCode { .. } | Content::ResetCode { .. } | Content::Invitation { .. } => &[CODE],
             _ => &[],
         };
         let rendered = renderer().render(&mail(content)).unwrap();
@@ -107,6 +114,21 @@ fn a_code_is_in_the_bodies_once_and_no_other_number_looks_like_one() {
         assert_eq!(codes(&rendered.html), expected);
         assert!(codes(&rendered.subject).is_empty());
         assert!(expected.iter().all(|code| rendered.text.lines().any(|line| line.trim() == *code)));
+    }
+}
+
+#[test]
+fn an_invitation_without_a_page_names_itself() {
+    let content = Content::Invitation {
+        reset_id: ResetId::from(id().uuid()),
+        code: Code::parse(CODE).unwrap(),
+        expires_in: Duration::from_hours(36),
+        link: None,
+    };
+    let rendered = renderer().render(&mail(content)).unwrap();
+    for body in [&rendered.text, &rendered.html] {
+        assert!(body.contains(&id().to_string()) && body.contains("36 hours") && !body.contains("://"), "{body}");
+        assert_eq!(codes(body), [CODE]);
     }
 }
 

@@ -50,6 +50,14 @@ impl DisplayName {
     }
 }
 
+impl DisplayName {
+    /// The name in the form that searches compare.
+    #[must_use]
+    pub fn folded(&self) -> String {
+        super::user_list::fold(&self.0)
+    }
+}
+
 impl From<DisplayName> for String {
     fn from(name: DisplayName) -> Self {
         name.0

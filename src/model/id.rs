@@ -74,4 +74,16 @@ identifiers! {
     MailId;
     /// A network that is blocked or allowed.
     NetworkRuleId;
+    /// A key that an internal service authenticates with.
+    ServiceKeyId;
+    /// Something on record in the audit trail.
+    AuditEventId;
+}
+
+impl AuditEventId {
+    /// A bound that is not above any identifier made at `time` or later, and above all that were made a millisecond before.
+    #[must_use]
+    pub fn first_at(time: DateTime<Utc>) -> Self {
+        Self(Uuid::from_u128(u128::try_from(time.timestamp_millis()).unwrap_or_default() << 80))
+    }
 }

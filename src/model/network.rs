@@ -3,14 +3,13 @@
 //! Which rule wins where several match is a decision, and so not here.
 
 mod cidr;
-mod reason;
 
 use chrono::{DateTime, Utc};
 
 use super::id::NetworkRuleId;
+use super::remark::Remark;
 
 pub use cidr::{Network, NetworkInvalid};
-pub use reason::{RuleReason, RuleReasonInvalid};
 
 /// What happens to calls from a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +47,7 @@ pub struct NetworkRule {
     /// What happens to calls from it.
     pub action: NetworkAction,
     /// Why it was made.
-    pub reason: RuleReason,
+    pub reason: Remark,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it ends by itself; `None` when it stays until it is removed.

@@ -73,6 +73,12 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// The scope of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Device, Self::IpAddress].into_iter().find(|scope| scope.as_str() == name)
+    }
+
     /// Its name in errors and in keys.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -14,6 +14,8 @@ pub struct Origin {
     pub user_agent: String,
     /// The language asked for by `accept-language`.
     pub locale: Option<Locale>,
+    /// The request id, under which the log has the call.
+    pub request_id: String,
 }
 
 /// An origin together with the device that it names: what every flow of a device-bound method is given.

@@ -80,12 +80,13 @@ impl fmt::Debug for Password {
     }
 }
 
-/// What is kept of a password: a salted hash with its parameters, as a string in the PHC format.
+/// What is kept of a password: a salted hash with its parameters, as a string in the PHC format. One that came from another
+/// system may be in that one's form, until its owner logs in for the first time.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(String);
 
 impl PasswordHash {
-    /// The PHC string, for the store.
+    /// The string, for the store.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -45,6 +45,8 @@ pub enum EndReason {
     PasswordChanged,
     /// An outdated refresh token of it was presented.
     TokenReused,
+    /// Its user was suspended.
+    Suspended,
 }
 
 impl EndReason {
@@ -58,6 +60,7 @@ impl EndReason {
             Self::Evicted => "EVICTED",
             Self::PasswordChanged => "PASSWORD_CHANGED",
             Self::TokenReused => "TOKEN_REUSED",
+            Self::Suspended => "SUSPENDED",
         }
     }
 }

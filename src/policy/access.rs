@@ -1,8 +1,27 @@
 //! What roles may do.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::model::user::ADMIN;
+
+/// The permissions of the service itself. Other services may define more.
+pub const OWN_PERMISSIONS: [&str; 15] = [
+    "audit.read",
+    "lockouts.read",
+    "lockouts.write",
+    "maintenance.run",
+    "networks.read",
+    "networks.write",
+    "roles.read",
+    "roles.write",
+    "service_keys.read",
+    "service_keys.write",
+    "signing_keys.read",
+    "signing_keys.write",
+    "tokens.introspect",
+    "users.read",
+    "users.write",
+];
 
 /// The permissions that each role carries; `admin` holds all there are.
 #[derive(Clone, Debug, Default)]
@@ -26,11 +45,21 @@ impl Permissions {
             .iter()
             .any(|role| role == ADMIN || self.0.get(role).is_some_and(|permissions| permissions.contains(permission)))
     }
+
+    /// All that `roles` permit: for `admin`, the permissions of the service and whatever any role carries.
+    #[must_use]
+    pub fn of(&self, roles: &[String]) -> BTreeSet<String> {
+        let every = roles.iter().any(|role| role == ADMIN);
+        let held =
+            self.0.iter().filter(|(role, _)| every || roles.contains(role)).flat_map(|(_, held)| held.iter().cloned());
+        let own = OWN_PERMISSIONS.iter().filter(|_| every).map(ToString::to_string);
+        held.chain(own).collect()
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Permissions;
+    use super::{OWN_PERMISSIONS, Permissions};
 
     fn roles(names: &[&str]) -> Vec<String> {
         names.iter().map(ToString::to_string).collect()
@@ -44,5 +73,17 @@ mod tests {
         assert!(!permissions.allow(&roles(&["normal_user"]), "users.read"));
         assert!(!permissions.allow(&[], "users.read"));
         assert!(permissions.allow(&roles(&["admin"]), "users.write"));
+    }
+
+    #[test]
+    fn what_roles_permit_is_what_each_carries_and_for_admin_everything() {
+        let pairs = [("teacher", "courses.write"), ("teacher", "courses.read"), ("pupil", "courses.read")];
+        let permissions: Permissions =
+            pairs.into_iter().map(|(role, permission)| (role.to_owned(), permission.to_owned())).collect();
+        let of = |names: &[&str]| permissions.of(&roles(names)).into_iter().collect::<Vec<_>>();
+        assert_eq!(of(&["normal_user", "pupil", "teacher"]), ["courses.read", "courses.write"]);
+        assert!(of(&["normal_user"]).is_empty());
+        assert_eq!(of(&["admin"]).len(), OWN_PERMISSIONS.len() + 2);
+        assert!(of(&["admin"]).iter().all(|permission| permissions.allow(&roles(&["admin"]), permission)));
     }
 }

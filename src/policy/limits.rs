@@ -81,12 +81,18 @@ impl Tally {
         }
     }
 
-    /// Takes note that what was counted at `at` has failed. The failure that reaches the limit begins the wait.
-    pub fn fail(&mut self, limit: &Limit, at: DateTime<Utc>, now: DateTime<Utc>) {
+    /// Takes note that what was counted at `at` has failed. The failure that reaches the limit begins the wait; tells whether
+    /// it did.
+    pub fn fail(&mut self, limit: &Limit, at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
         self.begin_anew_after_wait(now);
-        if self.counted.contains(&at) && self.is_used_up(limit, now) {
-            self.refused_until = Some(clock::add(now, limit.wait));
-        }
+        let locks = self.counted.contains(&at) && self.is_used_up(limit, now);
+        locks && self.refused_until.replace(clock::add(now, limit.wait)).is_none()
+    }
+
+    /// Until when everything is refused, if it is.
+    #[must_use]
+    pub fn refused_until(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.refused_until.filter(|until| now < *until)
     }
 
     /// Refuses everything until then, for a reason that is counted elsewhere.

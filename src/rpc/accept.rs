@@ -1,10 +1,14 @@
 //! What a handler starts with: a message whose shape is good, and what the interceptors found out.
 
+use std::sync::Arc;
+
 use prost_protovalidate::Validate;
 use tonic::{Extensions, Request};
 
+use super::methods::MethodPolicy;
 use crate::error::{Error, Violation};
-use crate::model::caller::Caller;
+use crate::model::audit::{Act, Actor};
+use crate::model::caller::{Authenticated, Caller};
 use crate::model::device::DeviceId;
 use crate::model::origin::{DeviceOrigin, Origin};
 
@@ -50,9 +54,30 @@ impl<T> Accepted<T> {
         Ok(DeviceOrigin { origin: self.extension()?, device_id: self.extension()? })
     }
 
-    /// Who is calling.
+    /// Which user is calling.
     pub(super) fn caller(&self) -> Result<Caller, Error> {
         self.extension()
+    }
+
+    /// What the method demands of its callers.
+    pub(super) fn policy(&self) -> Result<Arc<MethodPolicy>, Error> {
+        self.extension()
+    }
+
+    /// Who is calling a method that asks for somebody.
+    pub(super) fn authenticated(&self) -> Result<Authenticated, Error> {
+        self.extension()
+    }
+
+    /// Who acts in the call, and from where, for the audit trail.
+    pub(super) fn act(&self) -> Result<Act, Error> {
+        let Origin { ip_address, request_id, .. } = self.origin()?;
+        let actor = match self.extensions.get() {
+            Some(Authenticated::User(caller)) => Actor::User(caller.user_id),
+            Some(Authenticated::Service(caller)) => Actor::ServiceKey(caller.service_key_id),
+            None => Actor::Anonymous,
+        };
+        Ok(Act { actor, ip_address: Some(ip_address), device_id: self.device_id(), request_id })
     }
 
     /// What an interceptor must have left; if not, the stack is put together wrongly.

@@ -1,6 +1,10 @@
 //! Between the model and protobuf.
 
-use chrono::{DateTime, Utc};
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+use chrono::{DateTime, Datelike, SubsecRound, Utc};
+use prost_types::FieldMask;
 use secrecy::ExposeSecret;
 
 use crate::clock;
@@ -11,9 +15,13 @@ use crate::model::device::DeviceId;
 use crate::model::display_name::DisplayName;
 use crate::model::email::Email;
 use crate::model::locale::Locale;
+use crate::model::network::{NetworkAction, NetworkRule};
 use crate::model::password::Password;
+use crate::model::permission::NameInvalid;
+use crate::model::remark::Remark;
+use crate::model::role::{Role, RoleChange};
 use crate::model::session::Session;
-use crate::model::user::{User, UserState};
+use crate::model::user::{ProfileChange, User, UserState};
 use crate::proto::keyward::v1 as pb;
 
 /// A point in time.
@@ -22,6 +30,15 @@ pub(super) fn timestamp(time: DateTime<Utc>) -> prost_types::Timestamp {
         seconds: time.timestamp(),
         nanos: i32::try_from(time.timestamp_subsec_nanos()).unwrap_or_default(),
     }
+}
+
+/// A point in time that a request names; `field` is where it stands there.
+pub(super) fn time(field: &'static str, timestamp: prost_types::Timestamp) -> Result<DateTime<Utc>, Error> {
+    let nanos = u32::try_from(timestamp.nanos).ok();
+    let time = nanos.and_then(|nanos| DateTime::from_timestamp(timestamp.seconds, nanos));
+    // As exact as what is stored, and within the calendar of RFC 3339.
+    let time = time.map(|time| time.trunc_subsecs(6)).filter(|time| (1..=9999).contains(&time.year()));
+    time.ok_or_else(|| Error::invalid(field, "must be a time from 0001-01-01 to 9999-12-31"))
 }
 
 /// An address that a person typed.
@@ -56,9 +73,98 @@ pub(super) fn device_id(text: &str) -> Result<DeviceId, Error> {
 }
 
 /// An identifier; `field` is where it stands in the request.
-pub(super) fn id<T: std::str::FromStr>(field: &'static str, text: &str) -> Result<T, Error> {
+pub(super) fn id<T: FromStr>(field: &'static str, text: &str) -> Result<T, Error> {
     // Of the ways to write a UUID, the canonical one alone (RFC 9562, 4).
     text.parse().ok().filter(|_| text.len() == 36).ok_or_else(|| Error::invalid(field, "must be a UUID"))
+}
+
+/// A remark that somebody makes; `field` is where it stands in the request.
+pub(super) fn remark(field: &'static str, text: &str) -> Result<Remark, Error> {
+    Remark::parse(text).map_err(|cause| Error::invalid(field, cause.to_string()))
+}
+
+/// Names of roles or permissions; `field` is where they stand in the request.
+pub(super) fn names<N: FromStr<Err = NameInvalid> + Ord>(
+    field: &'static str,
+    names: &[String],
+) -> Result<BTreeSet<N>, Error> {
+    names.iter().map(|name| self::name(field, name)).collect()
+}
+
+/// The name of a role or a permission; `field` is where it stands in the request.
+pub(super) fn name<N: FromStr<Err = NameInvalid>>(field: &'static str, name: &str) -> Result<N, Error> {
+    name.parse().map_err(|cause: NameInvalid| Error::invalid(field, cause.to_string()))
+}
+
+/// The fields that an update mask (AIP-134) says are to change; an empty one means every field that is set. `known` are the
+/// fields that can change, each with whether it is set.
+fn masked(mask: Option<FieldMask>, known: &[(&'static str, bool)]) -> Result<Vec<&'static str>, Error> {
+    let paths = mask.map(|mask| mask.paths).unwrap_or_default();
+    if let Some(unknown) = paths.iter().find(|path| known.iter().all(|(field, _)| field != path)) {
+        return Err(Error::invalid("update_mask", format!("cannot change {unknown:?}")));
+    }
+    let changes = |(field, set): &&(&'static str, bool)| {
+        if paths.is_empty() { *set } else { paths.iter().any(|path| path == field) }
+    };
+    Ok(known.iter().filter(changes).map(|(field, _)| *field).collect())
+}
+
+/// What is to change of a profile.
+pub(super) fn profile_change(user: Option<pb::User>, mask: Option<FieldMask>) -> Result<ProfileChange, Error> {
+    let pb::User { display_name, locale, .. } = user.unwrap_or_default();
+    let known = [("display_name", !display_name.is_empty()), ("locale", !locale.is_empty())];
+    let changes = masked(mask, &known)?;
+    let mut change = ProfileChange::default();
+    if changes.contains(&"display_name") {
+        change.display_name = Some(self::display_name("user.display_name", &display_name)?);
+    }
+    if changes.contains(&"locale") {
+        change.locale = Some(self::locale("user.locale", &locale)?);
+    }
+    Ok(change)
+}
+
+/// What is to change of a role.
+pub(super) fn role_change(role: Option<pb::Role>, mask: Option<FieldMask>) -> Result<RoleChange, Error> {
+    let pb::Role { description, permissions, .. } = role.unwrap_or_default();
+    let known = [("description", !description.is_empty()), ("permissions", !permissions.is_empty())];
+    let changes = masked(mask, &known)?;
+    let mut change = RoleChange::default();
+    if changes.contains(&"description") {
+        change.description = Some(remark("role.description", &description)?);
+    }
+    if changes.contains(&"permissions") {
+        change.permissions = Some(names("role.permissions", &permissions)?);
+    }
+    Ok(change)
+}
+
+impl From<Role> for pb::Role {
+    fn from(role: Role) -> Self {
+        Self {
+            standing: role.name.is_standing(),
+            name: role.name.to_string(),
+            description: role.description.as_str().to_owned(),
+            permissions: role.permissions.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl From<NetworkRule> for pb::NetworkRule {
+    fn from(rule: NetworkRule) -> Self {
+        let action = match rule.action {
+            NetworkAction::Block => pb::network_rule::Action::Block,
+            NetworkAction::Allow => pb::network_rule::Action::Allow,
+        };
+        Self {
+            network_rule_id: rule.network_rule_id.to_string(),
+            cidr: rule.network.to_string(),
+            action: action.into(),
+            reason: rule.reason.as_str().to_owned(),
+            create_time: Some(timestamp(rule.created_at)),
+            expire_time: rule.expires_at.map(timestamp),
+        }
+    }
 }
 
 impl From<User> for pb::User {

@@ -1,12 +1,15 @@
-//! The HTTP port for the platform that the service runs on: liveness, readiness and metrics.
+//! The HTTP port: liveness, readiness and metrics for the platform that the service runs on, and the public keys for whoever
+//! verifies access tokens.
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -14,8 +17,12 @@ use crate::app::App;
 use crate::flows::health;
 use crate::metrics;
 
+/// For how long the public keys may be kept on the way. A key is published a day before it signs, but for one that an
+/// administrator has made sign at once.
+const JWKS_CACHE_CONTROL: &str = "public, max-age=300";
+
 /// Serves until it is dropped. `/healthz` says that the process runs, `/readyz` that it can serve calls: not while
-/// `draining`. `/metrics` is for Prometheus.
+/// `draining`. `/metrics` is for Prometheus, and `/.well-known/jwks.json` is what access tokens are verified with.
 ///
 /// # Errors
 /// When the listener fails.
@@ -24,8 +31,16 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, draining: CancellationT
         .route("/healthz", get(async || (StatusCode::OK, "ok\n")))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
+        .route("/.well-known/jwks.json", get(jwks))
         .with_state((app, draining));
     axum::serve(listener, router).await
+}
+
+/// The key set of RFC 7517, under its media type.
+async fn jwks(State((app, _)): State<(Arc<App>, CancellationToken)>) -> ([(HeaderName, &'static str); 2], String) {
+    let keys = app.keys.current();
+    let set = json!({ "keys": keys.published(app.clock.now()) });
+    ([(CONTENT_TYPE, "application/jwk-set+json"), (CACHE_CONTROL, JWKS_CACHE_CONTROL)], set.to_string())
 }
 
 async fn readyz(State((app, draining)): State<(Arc<App>, CancellationToken)>) -> (StatusCode, &'static str) {
@@ -41,7 +56,7 @@ async fn readyz(State((app, draining)): State<(Arc<App>, CancellationToken)>) ->
 
 async fn metrics(State((app, _)): State<(Arc<App>, CancellationToken)>) -> impl IntoResponse {
     match app.metrics.render() {
-        Ok(text) => (StatusCode::OK, [(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text),
-        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, [(header::CONTENT_TYPE, "text/plain")], String::new()),
+        Ok(text) => (StatusCode::OK, [(CONTENT_TYPE, metrics::CONTENT_TYPE)], text),
+        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, [(CONTENT_TYPE, "text/plain")], String::new()),
     }
 }

@@ -27,28 +27,44 @@ impl<'a> List<'a> {
         Self { master, identity: vec![method.as_bytes().to_vec(), caller.as_bytes().to_vec()] }
     }
 
-    /// Where the page of this token begins, as the identifier of the item before; nowhere for an empty one.
-    pub(super) fn after<Id: From<Uuid>>(&self, token: &str) -> Result<Option<Id>, Error> {
+    /// The same list, narrowed or ordered by this.
+    pub(super) fn by(mut self, filter: impl Into<Vec<u8>>) -> Self {
+        self.identity.push(filter.into());
+        self
+    }
+
+    /// Where the page of this token begins, as the cursor of the item before; nowhere for an empty one.
+    pub(super) fn cursor(&self, token: &str) -> Result<Option<Vec<u8>>, Error> {
         if token.is_empty() {
             return Ok(None);
         }
         let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| Error::PageTokenInvalid)?;
         let (cursor, mac) = bytes.split_last_chunk::<MAC_LEN>().ok_or(Error::PageTokenInvalid)?;
         let good = self.master.verify(Purpose::PageToken, &self.parts(cursor), mac);
-        let id = Uuid::from_slice(cursor).ok().filter(|_| good).ok_or(Error::PageTokenInvalid)?;
-        Ok(Some(id.into()))
+        Ok(Some(Some(cursor.to_vec()).filter(|_| good).ok_or(Error::PageTokenInvalid)?))
+    }
+
+    /// The same, where items follow their identifiers.
+    pub(super) fn after<Id: From<Uuid>>(&self, token: &str) -> Result<Option<Id>, Error> {
+        let id = |cursor: Vec<u8>| Uuid::from_slice(&cursor).map_err(|_| Error::PageTokenInvalid);
+        Ok(self.cursor(token)?.map(id).transpose()?.map(Into::into))
     }
 
     /// A page of `size` items out of the `size + 1` that were looked for, and the token of the next one; empty when there
     /// is none.
-    pub(super) fn page<T>(&self, mut found: Vec<T>, size: u32, id: impl Fn(&T) -> Uuid) -> (Vec<T>, String) {
+    pub(super) fn page<T>(&self, found: Vec<T>, size: u32, id: impl Fn(&T) -> Uuid) -> (Vec<T>, String) {
+        self.page_by(found, size, |item| id(item).as_bytes().to_vec())
+    }
+
+    /// The same, where items follow other cursors.
+    pub(super) fn page_by<T>(&self, mut found: Vec<T>, size: u32, cursor: impl Fn(&T) -> Vec<u8>) -> (Vec<T>, String) {
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         let more = found.len() > size;
         found.truncate(size);
-        let last = found.last().filter(|_| more).map(id);
+        let last = found.last().filter(|_| more).map(cursor);
         let token = last.map(|last| {
-            let mac = self.master.mac(Purpose::PageToken, &self.parts(last.as_bytes()));
-            URL_SAFE_NO_PAD.encode([last.as_bytes().as_slice(), &mac].concat())
+            let mac = self.master.mac(Purpose::PageToken, &self.parts(&last));
+            URL_SAFE_NO_PAD.encode([last.as_slice(), &mac].concat())
         });
         (found, token.unwrap_or_default())
     }

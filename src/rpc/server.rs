@@ -82,7 +82,7 @@ impl Services {
             .add_service(AuthServiceServer::new(Auth(app.clone())).max_decoding_message_size(limit))
             .add_service(SessionServiceServer::new(Sessions(app.clone())).max_decoding_message_size(limit))
             .add_service(AccountServiceServer::new(Account(app.clone())).max_decoding_message_size(limit))
-            .add_service(AdminServiceServer::new(Admin).max_decoding_message_size(limit))
+            .add_service(AdminServiceServer::new(Admin(app.clone())).max_decoding_message_size(limit))
             .add_service(health_service);
         if app.config.server.reflection {
             let builder = || {

@@ -1,22 +1,28 @@
 //! SessionService: tokens and the devices that hold them.
 
+mod checking;
+mod revocations;
+
 use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 
 use super::accept::accept;
 use super::page::List;
+use super::watch::Messages;
 use super::{convert, page};
 use crate::app::App;
 use crate::error::Error;
 use crate::flows::sessions::Target;
-use crate::flows::{logout, sessions};
+use crate::flows::{introspection, logout, sessions};
 use crate::model::session::Session;
 use crate::proto::keyward::v1::revoke_session_request::Target as PbTarget;
 use crate::proto::keyward::v1::session_service_server::SessionService;
 use crate::proto::keyward::v1::{
-    GetOriginRequest, GetOriginResponse, ListSessionsRequest, ListSessionsResponse, LogoutRequest, LogoutResponse,
+    GetJsonWebKeySetRequest, GetJsonWebKeySetResponse, GetOriginRequest, GetOriginResponse, IntrospectTokenRequest,
+    IntrospectTokenResponse, ListSessionsRequest, ListSessionsResponse, LogoutRequest, LogoutResponse,
     RevokeAllSessionsRequest, RevokeAllSessionsResponse, RevokeSessionRequest, RevokeSessionResponse,
+    WatchRevocationsRequest, WatchRevocationsResponse,
 };
 
 /// Serves SessionService.
@@ -48,13 +54,13 @@ impl SessionService for Sessions {
         request: Request<RevokeSessionRequest>,
     ) -> Result<Response<RevokeSessionResponse>, Status> {
         let call = accept(request)?;
-        let caller = call.caller()?;
+        let (act, caller) = (call.act()?, call.caller()?);
         let target = match call.message.target {
             Some(PbTarget::SessionId(text)) => Target::Session(convert::id("session_id", &text)?),
             Some(PbTarget::DeviceId(text)) => Target::Device(convert::device_id(&text)?),
             None => return Err(Error::invalid("target", "must be a session_id or a device_id").into()),
         };
-        sessions::revoke(&self.0, &caller, target).await?;
+        sessions::revoke(&self.0, &act, &caller, target).await?;
         Ok(Response::new(RevokeSessionResponse {}))
     }
 
@@ -63,14 +69,41 @@ impl SessionService for Sessions {
         request: Request<RevokeAllSessionsRequest>,
     ) -> Result<Response<RevokeAllSessionsResponse>, Status> {
         let call = accept(request)?;
-        let count = sessions::revoke_all(&self.0, &call.caller()?, call.message.keep_current).await?;
+        let count = sessions::revoke_all(&self.0, &call.act()?, &call.caller()?, call.message.keep_current).await?;
         Ok(Response::new(RevokeAllSessionsResponse { revoked_count: i32::try_from(count).unwrap_or(i32::MAX) }))
     }
 
     async fn logout(&self, request: Request<LogoutRequest>) -> Result<Response<LogoutResponse>, Status> {
         let call = accept(request)?;
-        logout::logout(&self.0, &call.caller()?).await?;
+        logout::logout(&self.0, &call.act()?, &call.caller()?).await?;
         Ok(Response::new(LogoutResponse {}))
+    }
+
+    async fn introspect_token(
+        &self,
+        request: Request<IntrospectTokenRequest>,
+    ) -> Result<Response<IntrospectTokenResponse>, Status> {
+        let call = accept(request)?;
+        let introspection = introspection::introspect(&self.0, &call.message.access_token).await?;
+        Ok(Response::new(introspection.into()))
+    }
+
+    async fn get_json_web_key_set(
+        &self,
+        request: Request<GetJsonWebKeySetRequest>,
+    ) -> Result<Response<GetJsonWebKeySetResponse>, Status> {
+        accept(request)?;
+        let keys = self.0.keys.current();
+        let keys =
+            keys.published(self.0.clock.now()).into_iter().map(checking::json_web_key).collect::<Result<_, _>>()?;
+        Ok(Response::new(GetJsonWebKeySetResponse { keys }))
+    }
+
+    async fn watch_revocations(
+        &self,
+        request: Request<WatchRevocationsRequest>,
+    ) -> Result<Response<Messages<WatchRevocationsResponse>>, Status> {
+        revocations::watch(&self.0, request).await
     }
 
     async fn get_origin(&self, request: Request<GetOriginRequest>) -> Result<Response<GetOriginResponse>, Status> {

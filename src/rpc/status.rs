@@ -63,6 +63,7 @@ fn kind(error: &Error) -> (Code, ErrorReason, &'static str) {
         }
         Error::CodeInvalid => (Code::InvalidArgument, Reason::CodeInvalid, "The code is wrong."),
         Error::PageTokenInvalid => (Code::InvalidArgument, Reason::PageTokenInvalid, "The page token is not valid."),
+        Error::CursorInvalid => (Code::InvalidArgument, Reason::CursorInvalid, "The cursor is not valid."),
         Error::MessageTooLarge => (Code::InvalidArgument, Reason::MessageTooLarge, "The request is too large."),
         Error::MessageMalformed => (Code::InvalidArgument, Reason::MessageMalformed, "The request is malformed."),
         Error::CodeExpired => (Code::FailedPrecondition, Reason::CodeExpired, "The code has expired or was used."),
@@ -73,12 +74,18 @@ fn kind(error: &Error) -> (Code, ErrorReason, &'static str) {
             (Code::FailedPrecondition, Reason::ResetTokenExpired, "The reset token has expired or was used.")
         }
         Error::LastAdmin => (Code::FailedPrecondition, Reason::LastAdmin, "The last administrator cannot be removed."),
+        Error::CleanupRunning { .. } => {
+            (Code::FailedPrecondition, Reason::CleanupRunning, "Another cleanup is running. Please try again later.")
+        }
         Error::InvalidCredentials => {
             (Code::Unauthenticated, Reason::InvalidCredentials, "The e-mail address or the password is wrong.")
         }
         Error::Token(refusal) => token_kind(*refusal),
         Error::PermissionMissing { .. } => {
             (Code::PermissionDenied, Reason::PermissionMissing, "You do not have the permission for this.")
+        }
+        Error::UserRequired => {
+            (Code::PermissionDenied, Reason::UserRequired, "This is for signed-in users, not for service keys.")
         }
         Error::NetworkBlocked => {
             (Code::PermissionDenied, Reason::NetworkBlocked, "Calls from your network are not accepted.")
@@ -101,7 +108,14 @@ fn kind(error: &Error) -> (Code, ErrorReason, &'static str) {
         Error::ResetNotFound => (Code::NotFound, Reason::ResetNotFound, "There is no such password reset."),
         Error::SessionNotFound => (Code::NotFound, Reason::SessionNotFound, "There is no such session."),
         Error::UserNotFound => (Code::NotFound, Reason::UserNotFound, "There is no such user."),
+        Error::RoleNotFound { .. } => (Code::NotFound, Reason::RoleNotFound, "There is no such role."),
+        Error::RoleExists => (Code::AlreadyExists, Reason::RoleExists, "There is a role of this name already."),
+        Error::RoleInUse => (Code::FailedPrecondition, Reason::RoleInUse, "Users still have the role."),
+        Error::RoleStanding => (Code::FailedPrecondition, Reason::RoleStanding, "The role is one that always exists."),
+        Error::EmailTaken => (Code::AlreadyExists, Reason::EmailTaken, "A user has this e-mail address."),
         Error::NetworkRuleNotFound => (Code::NotFound, Reason::NetworkRuleNotFound, "There is no such network rule."),
+        Error::ServiceKeyNotFound => (Code::NotFound, Reason::ServiceKeyNotFound, "There is no such service key."),
+        Error::LockoutNotFound => (Code::NotFound, Reason::LockoutNotFound, "There is no such lockout."),
         Error::NetworkRuleExists => {
             (Code::AlreadyExists, Reason::NetworkRuleExists, "There is a rule for this network already.")
         }
@@ -119,7 +133,9 @@ const fn token_kind(refusal: TokenRefusal) -> (Code, ErrorReason, &'static str) 
         TokenRefusal::Missing => (ErrorReason::TokenMissing, "The metadata key authorization is missing."),
         TokenRefusal::Invalid => (ErrorReason::TokenInvalid, "The token is not valid."),
         TokenRefusal::Expired => (ErrorReason::TokenExpired, "The token has expired."),
-        TokenRefusal::Revoked => (ErrorReason::TokenRevoked, "The session of the token has ended."),
+        TokenRefusal::Revoked => {
+            (ErrorReason::TokenRevoked, "The session or the key has ended, or the user's roles have changed.")
+        }
         TokenRefusal::Reused => (ErrorReason::TokenReused, "The token was used before. Its session has been ended."),
         TokenRefusal::DeviceMismatch => (ErrorReason::TokenDeviceMismatch, "The token was issued to another device."),
     };
@@ -128,7 +144,7 @@ const fn token_kind(refusal: TokenRefusal) -> (Code, ErrorReason, &'static str) 
 
 fn metadata(error: &Error) -> HashMap<String, String> {
     let pairs: Vec<(&str, String)> = match error {
-        Error::PermissionMissing { permission: Some(permission) } => vec![("permission", permission.clone())],
+        Error::PermissionMissing { permission } => vec![("permission", permission.clone())],
         Error::Throttled { operation, scope, .. } => {
             vec![("operation", (*operation).to_owned()), ("scope", (*scope).to_owned())]
         }
@@ -137,6 +153,7 @@ fn metadata(error: &Error) -> HashMap<String, String> {
             pairs.extend(until_reset.then(|| ("until", "password_reset".to_owned())));
             pairs
         }
+        Error::RoleNotFound { role } => vec![("role", role.clone())],
         Error::Internal(_) => vec![("request_id", request_id())],
         _ => Vec::new(),
     };
@@ -155,6 +172,7 @@ fn violations(error: &Error) -> Vec<(String, String)> {
         }
         Error::PasswordRejected { field, description } => one(field, description),
         Error::CodeInvalid => one("code", "is not the code that was mailed last"),
+        Error::CursorInvalid => one("cursor", "was not given out by this stream"),
         Error::PageTokenInvalid => one("page_token", "is not the token of the page before"),
         _ => Vec::new(),
     }
@@ -164,7 +182,8 @@ const fn retry_after(error: &Error) -> Option<Duration> {
     match error {
         Error::Throttled { retry_after, .. }
         | Error::LockedOut { retry_after, .. }
-        | Error::Overloaded { retry_after } => Some(*retry_after),
+        | Error::Overloaded { retry_after }
+        | Error::CleanupRunning { retry_after } => Some(*retry_after),
         Error::DatabaseUnavailable(_) => Some(DATABASE_RETRY),
         _ => None,
     }

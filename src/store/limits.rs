@@ -3,8 +3,9 @@
 //!
 //! Nobody is refused, let through or failed because Redis is away: the same limits go on here. Memory counts what passes
 //! here all the time, and tells who is throttled already, without asking Redis. Redis, which knows what passes elsewhere too,
-//! decides about the others. After it has failed to answer a call, it lacks that one in its counts, and memory has a say in
-//! everything for a while; so a limit holds through a Redis that hesitates, or is restarted with nothing in it.
+//! decides about the others. After it has failed to answer, it may lack what passed then, or have lost everything, and what
+//! memory refuses is refused as long as that matters; so a limit holds through a Redis that hesitates, or is restarted with
+//! nothing in it.
 
 mod breaker;
 
@@ -15,12 +16,12 @@ use chrono::{DateTime, Utc};
 
 pub use super::redis::RedisInvalid;
 
-use self::breaker::Breaker;
+use self::breaker::Breakers;
 use super::memory::Memory;
-use super::redis::Redis;
+use super::redis::{Redis, RedisAway};
 use crate::clock;
 use crate::config::{self, ThrottleStore};
-use crate::model::operation::{Limit, LimitKind, Operation};
+use crate::model::operation::{Limit, LimitKind, Operation, Scope};
 use crate::policy::limits::Refused;
 
 /// Whom something is counted against: a keyed hash, since neither addresses nor device ids are to be read from a store.
@@ -36,6 +37,19 @@ pub struct Question {
     pub limits: Vec<(Limit, Subject)>,
     /// When it is asked.
     pub now: DateTime<Utc>,
+}
+
+/// Something that is locked out of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Locked {
+    /// The operation.
+    pub operation: Operation,
+    /// Whether it is a device or an address.
+    pub scope: Scope,
+    /// Which.
+    pub subject: Subject,
+    /// Until when.
+    pub until: DateTime<Utc>,
 }
 
 /// An attempt that counts as a failure from now on, until it is given back.
@@ -67,23 +81,31 @@ pub enum Standing {
 #[derive(Debug)]
 pub struct Limits {
     memory: Memory,
-    redis: Option<(Redis, Breaker)>,
-    /// Until when Redis may lack what has passed here, in microseconds since 1970.
-    doubt_until: AtomicI64,
+    redis: Option<Guarded>,
 }
 
-/// How long Redis may lack what it was not told: no window of the default limits is longer.
-const DOUBT: Duration = Duration::from_mins(10);
+/// Redis, and what is known of it.
+#[derive(Debug)]
+struct Guarded {
+    redis: Redis,
+    breakers: Breakers,
+    /// Until when Redis may lack what has passed here, in microseconds since 1970.
+    doubt_until: AtomicI64,
+    /// How long it may lack it: as long as anything matters that it was not told, or has forgotten.
+    doubt: Duration,
+}
 
 impl Limits {
-    /// A store as the configuration asks for it. Connects to nothing yet.
+    /// A store as the configuration asks for it; `doubt` is the longest that any limit matters. Connects to nothing yet.
     ///
     /// # Errors
     /// When `redis.url` cannot be used.
-    pub fn new(throttle: &config::Throttle, redis: &config::Redis) -> Result<Self, RedisInvalid> {
+    pub fn new(throttle: &config::Throttle, redis: &config::Redis, doubt: Duration) -> Result<Self, RedisInvalid> {
         let url = redis.url.as_ref().filter(|_| throttle.store != ThrottleStore::Memory);
-        let redis = url.map(|url| Redis::new(url, redis).map(|redis| (redis, Breaker::default()))).transpose()?;
-        Ok(Self { memory: Memory::default(), redis, doubt_until: AtomicI64::new(i64::MIN) })
+        let guarded =
+            |redis| Guarded { redis, breakers: Breakers::default(), doubt_until: AtomicI64::new(i64::MIN), doubt };
+        let redis = url.map(|url| Redis::new(url, redis).map(guarded)).transpose()?;
+        Ok(Self { memory: Memory::default(), redis })
     }
 
     /// Asks whether a request may go on, and counts it. One round trip where Redis counts, and never longer than
@@ -96,56 +118,99 @@ impl Limits {
     pub async fn admit(&self, question: Question) -> Result<Option<Reserved>, Refused> {
         // Counted before Redis has answered: should it not, those that wait for it are in the count.
         let here = self.memory.admit(&question);
+        let asked = self.redis.as_ref().filter(|guarded| !guarded.breakers.is_open(question.operation));
         if let Err(refused) = here
-            && refused.waited
-            && question.kind(refused) == Some(LimitKind::Throttle)
+            && (self.is_in_doubt(question.now)
+                || (refused.waited && question.kind(refused) == Some(LimitKind::Throttle)))
         {
             return Err(refused);
         }
-        let everywhere = self.ask_redis(&question).await;
+        let everywhere = match asked {
+            Some(guarded) => guarded.note(question.operation, question.now, guarded.redis.admit(&question).await),
+            None => None,
+        };
         match (here, everywhere) {
             (Ok(()), Some(Err(refused))) => {
                 self.memory.refuse(&question, refused);
                 return Err(refused);
             }
             (Err(_), Some(Err(refused))) | (Err(refused), None) => return Err(refused),
-            (Err(refused), Some(Ok(()))) if self.is_in_doubt(question.now) => return Err(refused),
             // A lockout was lifted there.
             (Err(refused), Some(Ok(()))) if refused.waited => self.memory.forget(&question, refused),
             // Calls that come at once may be counted in another order here than there; all in all it is as many.
             (Err(_), Some(Ok(()))) | (Ok(()), _) => {}
         }
-        let in_redis = everywhere.is_some();
+        // Also where no answer came: it may have been counted all the same.
+        let in_redis = asked.is_some();
         let failures = question.limits.iter().copied().filter(|(limit, _)| limit.kind == LimitKind::Lockout).collect();
         let reserved = Reserved { question: Question { limits: failures, ..question }, in_redis };
         Ok(Some(reserved).filter(|reserved| !reserved.question.limits.is_empty()))
     }
 
-    /// Notes that an attempt has failed, or gives it back. Where that cannot be done, it is forgotten with its window.
-    pub async fn conclude(&self, reserved: Reserved, failed: bool, now: DateTime<Utc>) {
+    /// Notes that an attempt has failed, or gives it back; tells what is locked out by that. Where it cannot be done, the attempt
+    /// is forgotten with its window.
+    pub async fn conclude(&self, reserved: Reserved, failed: bool, now: DateTime<Utc>) -> Vec<Locked> {
         let Reserved { question, in_redis } = reserved;
+        let mut began = Vec::new();
         if failed {
-            self.memory.fail(&question, now);
+            began = self.memory.fail(&question, now);
         } else {
             self.memory.give_back(&question, now);
         }
-        let redis = self.redis.as_ref().filter(|(_, breaker)| in_redis && !breaker.is_open());
-        if let Some((redis, breaker)) = redis {
-            breaker.note(redis.conclude(&question, failed, now).await);
+        if let Some(guarded) = self.answering(question.operation).filter(|_| in_redis)
+            && let Some(everywhere) =
+                guarded.note(question.operation, now, guarded.redis.conclude(&question, failed, now).await)
+        {
+            began = everywhere;
         }
+        let locked = |place: usize| {
+            let (limit, subject) = question.limits.get(place)?;
+            let until = clock::add(now, limit.wait);
+            Some(Locked { operation: question.operation, scope: limit.scope, subject: *subject, until })
+        };
+        began.into_iter().filter_map(locked).collect()
     }
 
-    /// Asks Redis for an answer, whatever it is: called again and again, so that one learns that it is away without a call
-    /// that needs it, and that it is back without a call that waits for it.
-    pub async fn probe(&self) {
-        if let Some((redis, breaker)) = &self.redis {
-            let answer = redis.ping().await;
-            if answer.is_ok() {
-                breaker.close();
-            } else {
-                breaker.note(answer);
+    /// What is locked out now: everywhere, or, where Redis does not answer, here.
+    pub async fn locked(&self, now: DateTime<Utc>) -> Vec<Locked> {
+        let mut all = Vec::new();
+        let here = self.memory.locked(now);
+        for operation in Operation::ALL {
+            let everywhere = match self.answering(operation) {
+                Some(guarded) => guarded.note(operation, now, guarded.redis.locked(operation, now).await),
+                None => None,
+            };
+            match everywhere {
+                Some(locked) => all.extend(locked),
+                None => all.extend(here.iter().filter(|locked| locked.operation == operation)),
             }
         }
+        all
+    }
+
+    /// Lifts a lockout and forgets the failures that led to it; `false` when there is none. Another replica that is in doubt of
+    /// Redis goes by its own memory, and obeys later.
+    pub async fn clear(&self, operation: Operation, scope: Scope, subject: Subject, now: DateTime<Utc>) -> bool {
+        let here = self.memory.clear(operation, scope, subject, now);
+        let everywhere = match self.answering(operation) {
+            Some(guarded) => guarded.note(operation, now, guarded.redis.clear(operation, scope, subject).await),
+            None => None,
+        };
+        here || everywhere == Some(true)
+    }
+
+    /// Has Redis do something for every operation, as a call would: called again and again, so that one learns that it is away
+    /// without a call that needs it, and that it is back without a call that waits for it.
+    pub async fn probe(&self, now: DateTime<Utc>) {
+        let Some(guarded) = &self.redis else { return };
+        let probes = Operation::ALL.map(async |operation| {
+            let answer = guarded.redis.probe(operation).await;
+            match answer {
+                Ok(()) => guarded.breakers.close(operation),
+                Err(_) => drop(guarded.note(operation, now, answer)),
+            }
+        });
+        futures::future::join_all(probes).await;
     }
 
     /// Where is counted at this moment.
@@ -153,23 +218,30 @@ impl Limits {
     pub fn standing(&self) -> Standing {
         match &self.redis {
             None => Standing::MemoryOnly,
-            Some((_, breaker)) if breaker.is_open() => Standing::Degraded,
+            Some(guarded) if guarded.breakers.is_any_open() => Standing::Degraded,
             Some(_) => Standing::Redis,
         }
     }
 
-    /// `None` when Redis does not answer, or there is none.
-    async fn ask_redis(&self, question: &Question) -> Option<Result<(), Refused>> {
-        let (redis, breaker) = self.redis.as_ref()?;
-        let answer = if breaker.is_open() { None } else { breaker.note(redis.admit(question).await) };
-        if answer.is_none() {
-            let until = clock::add(question.now, DOUBT).timestamp_micros();
-            self.doubt_until.fetch_max(until, Ordering::Relaxed);
-        }
-        answer
+    /// Redis, if it is to be asked.
+    fn answering(&self, operation: Operation) -> Option<&Guarded> {
+        self.redis.as_ref().filter(|guarded| !guarded.breakers.is_open(operation))
     }
 
+    /// Whether Redis may lack what has passed here.
     fn is_in_doubt(&self, now: DateTime<Utc>) -> bool {
-        now.timestamp_micros() < self.doubt_until.load(Ordering::Relaxed)
+        let until = self.redis.as_ref().map(|guarded| guarded.doubt_until.load(Ordering::Relaxed));
+        until.is_some_and(|until| now.timestamp_micros() < until)
+    }
+}
+
+impl Guarded {
+    /// Takes an outcome into account.
+    fn note<T>(&self, operation: Operation, now: DateTime<Utc>, outcome: Result<T, RedisAway>) -> Option<T> {
+        let answer = self.breakers.note(operation, outcome);
+        if answer.is_none() {
+            self.doubt_until.fetch_max(clock::add(now, self.doubt).timestamp_micros(), Ordering::Relaxed);
+        }
+        answer
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, Utc};
 use lru::LruCache;
 
-use super::limits::{Question, Subject};
+use super::limits::{Locked, Question, Subject};
 use crate::model::operation::{Limit, LimitKind, Operation, Scope};
 use crate::policy::limits::{self, Refused, Tally};
 
@@ -57,14 +57,19 @@ impl Memory {
         outcome
     }
 
-    /// Takes note that what was counted at the time of the question has failed.
-    pub fn fail(&self, question: &Question, now: DateTime<Utc>) {
-        self.each(question, |limit, tally| tally.fail(limit, question.now, now));
+    /// Takes note that what was counted at the time of the question has failed, and tells the places of the limits that begin
+    /// to wait for it.
+    #[must_use]
+    pub fn fail(&self, question: &Question, now: DateTime<Utc>) -> Vec<usize> {
+        self.each(question, |limit, tally| tally.fail(limit, question.now, now))
     }
 
     /// Takes back what was counted at the time of the question.
     pub fn give_back(&self, question: &Question, now: DateTime<Utc>) {
-        self.each(question, |_, tally| tally.give_back(question.now, now));
+        self.each(question, |_, tally| {
+            tally.give_back(question.now, now);
+            false
+        });
     }
 
     /// Takes back what has just been counted, and lets the limit wait that has refused the request elsewhere.
@@ -89,14 +94,39 @@ impl Memory {
         }
     }
 
-    fn each(&self, question: &Question, change: impl Fn(&Limit, &mut Tally)) {
-        let Some(mut counts) = self.counts(question.operation) else { return };
-        for (limit, subject) in &question.limits {
-            let kept = counts.0.get_mut(&(limit.kind, limit.scope));
-            if let Some(tally) = kept.and_then(|kept| kept.get_mut(subject)) {
-                change(limit, tally);
+    /// What lockouts refuse now.
+    #[must_use]
+    pub fn locked(&self, now: DateTime<Utc>) -> Vec<Locked> {
+        let mut locked = Vec::new();
+        for operation in Operation::ALL {
+            let Some(counts) = self.counts(operation) else { continue };
+            for ((_, scope), tallies) in counts.0.iter().filter(|((kind, _), _)| *kind == LimitKind::Lockout) {
+                let refused = tallies.iter().filter_map(|(subject, tally)| Some((*subject, tally.refused_until(now)?)));
+                locked.extend(refused.map(|(subject, until)| Locked { operation, scope: *scope, subject, until }));
             }
         }
+        locked
+    }
+
+    /// Lifts a lockout; `false` when there is none.
+    #[must_use]
+    pub fn clear(&self, operation: Operation, scope: Scope, subject: Subject, now: DateTime<Utc>) -> bool {
+        let Some(mut counts) = self.counts(operation) else { return false };
+        let taken = counts.0.get_mut(&(LimitKind::Lockout, scope)).and_then(|kept| kept.pop(&subject));
+        taken.is_some_and(|tally| tally.refused_until(now).is_some())
+    }
+
+    /// Changes the tallies of a question, and tells the places of those for which that was so.
+    fn each(&self, question: &Question, change: impl Fn(&Limit, &mut Tally) -> bool) -> Vec<usize> {
+        let Some(mut counts) = self.counts(question.operation) else { return Vec::new() };
+        let mut changed = Vec::new();
+        for (place, (limit, subject)) in question.limits.iter().enumerate() {
+            let kept = counts.0.get_mut(&(limit.kind, limit.scope));
+            if kept.and_then(|kept| kept.get_mut(subject)).is_some_and(|tally| change(limit, tally)) {
+                changed.push(place);
+            }
+        }
+        changed
     }
 
     fn counts(&self, operation: Operation) -> Option<MutexGuard<'_, Counts>> {

@@ -2,14 +2,17 @@
 
 mod connect;
 mod error;
+mod expired;
 mod migrate;
 mod statement;
 mod tls;
 mod transaction;
 
 pub mod account_lockouts;
+pub mod audit_events;
 pub mod code_quotas;
 pub mod feed_versions;
+pub mod leases;
 pub mod login_attempts;
 pub mod login_networks;
 pub mod mail_outbox;
@@ -18,6 +21,7 @@ pub mod password_resets;
 pub mod registrations;
 pub mod revocations;
 pub mod roles;
+pub mod service_keys;
 pub mod sessions;
 pub mod signing_keys;
 pub mod user_devices;
@@ -32,6 +36,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 pub use connect::ConnectError;
 pub use error::StoreError;
+pub use expired::{Deleted, Expired};
 pub use migrate::{MigrateError, migrate};
 pub use transaction::Transaction;
 

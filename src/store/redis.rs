@@ -2,8 +2,8 @@
 //!
 //! One script judges all limits of a request and counts it, in one round trip; another concludes an attempt. The keys of an
 //! operation share a hash tag, so that the script finds them on one node of a cluster. A key holds a list: the times that
-//! count, oldest first, and, while everything is refused, the end of that last, with a minus sign. Each has a time to live
-//! from the moment it is written.
+//! count, oldest first, and, while everything is refused, the end of that last, with a minus sign. Who is locked
+//! out of an operation stands in an index of it, too. Each key has a time to live from the moment it is written.
 
 mod connect;
 mod error;
@@ -18,10 +18,10 @@ use secrecy::SecretString;
 pub use error::{RedisAway, RedisInvalid};
 
 use self::connect::{Connector, Link};
-use super::limits::{Question, Subject};
+use super::limits::{Locked, Question, Subject};
 use crate::clock;
 use crate::config;
-use crate::model::operation::{Limit, LimitKind, Operation};
+use crate::model::operation::{LimitKind, Operation, Scope};
 use crate::policy::limits::{Refused, UNDER_WAY};
 
 /// How much longer than needed a key is kept: replicas' clocks and that of Redis need not agree to the second.
@@ -49,6 +49,8 @@ impl Redis {
             .max_size(settings.max_connections.get())
             // No round trip before each use: a connection that broke is found out by the call that uses it.
             .test_on_check_out(false)
+            // Whoever asked goes on without it, and is told why.
+            .retry_connection(false)
             .connection_timeout(settings.timeout)
             .build_unchecked(connector.clone());
         Ok(Self {
@@ -69,7 +71,7 @@ impl Redis {
         let mut invocation = self.admit.prepare_invoke();
         invocation.arg(question.now.timestamp_micros());
         for (limit, subject) in &question.limits {
-            invocation.key(self.key(question.operation, limit, subject));
+            invocation.key(self.key(question.operation, limit.kind, limit.scope, *subject));
             // A lockout begins no wait here: whether the attempts under way fail is yet to be seen.
             let locks = limit.kind == LimitKind::Lockout;
             let wait = if locks { UNDER_WAY } else { limit.wait };
@@ -89,28 +91,63 @@ impl Redis {
         })
     }
 
-    /// Notes that what was counted at the time of the question has failed, or takes it back.
+    /// Notes that what was counted at the time of the question has failed, or takes it back; tells the places of the limits that
+    /// begin to wait for it.
     ///
     /// # Errors
     /// [`RedisAway`].
-    pub async fn conclude(&self, question: &Question, failed: bool, now: DateTime<Utc>) -> Result<(), RedisAway> {
+    pub async fn conclude(
+        &self,
+        question: &Question,
+        failed: bool,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<usize>, RedisAway> {
         let mut invocation = self.conclude.prepare_invoke();
         invocation.arg(question.now.timestamp_micros()).arg(now.timestamp_micros()).arg(u8::from(failed));
         for (limit, subject) in &question.limits {
-            invocation.key(self.key(question.operation, limit, subject));
+            invocation.key(self.key(question.operation, limit.kind, limit.scope, *subject));
             let [begin, until] = [clock::subtract(now, limit.window), clock::add(now, limit.wait)];
             invocation.arg(limit.count).arg(begin.timestamp_micros()).arg(until.timestamp_micros());
-            invocation.arg(millis(limit.wait.saturating_add(MARGIN)));
+            invocation.arg(millis(limit.wait.saturating_add(MARGIN))).arg(member(limit.scope, *subject));
         }
-        self.invoke(&invocation).await
+        invocation.key(self.index(question.operation));
+        let places: Vec<usize> = self.invoke(&invocation).await?;
+        Ok(places.into_iter().filter_map(|place| place.checked_sub(1)).collect())
     }
 
-    /// Asks it for an answer, whatever it is.
+    /// What is locked out of an operation now, by the index of that.
     ///
     /// # Errors
     /// [`RedisAway`].
-    pub async fn ping(&self) -> Result<(), RedisAway> {
-        self.within_time(async |link| link.ping().await).await
+    pub async fn locked(&self, operation: Operation, now: DateTime<Utc>) -> Result<Vec<Locked>, RedisAway> {
+        let mut find = redis::cmd("ZRANGEBYSCORE");
+        find.arg(self.index(operation)).arg(format!("({}", now.timestamp_micros())).arg("+inf").arg("WITHSCORES");
+        let members: Vec<(String, f64)> = self.within_time(async |link| link.query(&find).await).await?;
+        Ok(members.iter().filter_map(|(member, until)| locked(operation, member, *until)).collect())
+    }
+
+    /// Lifts a lockout; `false` when there is none.
+    ///
+    /// # Errors
+    /// [`RedisAway`].
+    pub async fn clear(&self, operation: Operation, scope: Scope, subject: Subject) -> Result<bool, RedisAway> {
+        let mut delete = redis::cmd("DEL");
+        delete.arg(self.key(operation, LimitKind::Lockout, scope, subject));
+        self.within_time(async |link| link.query::<()>(&delete).await).await?;
+        let mut remove = redis::cmd("ZREM");
+        remove.arg(self.index(operation)).arg(member(scope, subject));
+        self.within_time(async |link| link.query(&remove).await).await
+    }
+
+    /// Has it run a script that writes, where the keys of an operation are: what calls need of it.
+    ///
+    /// # Errors
+    /// [`RedisAway`].
+    pub async fn probe(&self, operation: Operation) -> Result<(), RedisAway> {
+        let mut probe = redis::cmd("EVAL");
+        probe.arg("redis.call('SET', KEYS[1], '', 'PX', 1000)").arg(1);
+        probe.arg(format!("{}:{{{}}}:probe", self.key_prefix, operation.as_str()));
+        self.within_time(async |link| link.query(&probe).await).await
     }
 
     async fn invoke<T: FromRedisValue>(&self, invocation: &ScriptInvocation<'_>) -> Result<T, RedisAway> {
@@ -143,17 +180,32 @@ impl Redis {
     }
 
     /// `keyward:{login}:lockout:device:` and the hash.
-    fn key(&self, operation: Operation, limit: &Limit, subject: &Subject) -> String {
-        use std::fmt::Write;
-
-        let (kind, scope) = (limit.kind.as_str(), limit.scope.as_str());
-        let mut key = format!("{}:{{{}}}:{kind}:{scope}:", self.key_prefix, operation.as_str());
-        for byte in subject.0 {
-            // Writing to a string cannot fail.
-            let _ = write!(key, "{byte:02x}");
-        }
-        key
+    fn key(&self, operation: Operation, kind: LimitKind, scope: Scope, subject: Subject) -> String {
+        format!("{}:{{{}}}:{}:{}", self.key_prefix, operation.as_str(), kind.as_str(), member(scope, subject))
     }
+
+    /// `keyward:{login}:locked`: a sorted set of who is locked out, by when that ends.
+    fn index(&self, operation: Operation) -> String {
+        format!("{}:{{{}}}:locked", self.key_prefix, operation.as_str())
+    }
+}
+
+/// Who something is counted against, within an operation: `device:` and the hash.
+fn member(scope: Scope, subject: Subject) -> String {
+    format!("{}:{:032x}", scope.as_str(), u128::from_be_bytes(subject.0))
+}
+
+/// A member of an index; nothing for one that is not of ours.
+fn locked(operation: Operation, member: &str, until: f64) -> Option<Locked> {
+    let (scope, subject) = member.split_once(':')?;
+    let subject = u128::from_str_radix(subject, 16).ok()?.to_be_bytes();
+    #[expect(
+        clippy::as_conversions,
+        clippy::cast_possible_truncation,
+        reason = "exact, as microseconds are below 2^53"
+    )]
+    let until = DateTime::<Utc>::from_timestamp_micros(until as i64)?;
+    Some(Locked { operation, scope: Scope::from_name(scope)?, subject: Subject(subject), until })
 }
 
 fn millis(span: Duration) -> u64 {

@@ -23,9 +23,12 @@ pub const LEEWAY: Duration = Duration::from_secs(1);
 /// Why a token is not an access token of ours.
 #[derive(Debug, thiserror::Error)]
 pub enum AccessTokenError {
-    /// It does not name one of our keys, or is not of our type.
+    /// It is not of our type, or says what ours never say.
     #[error("not an access token of this service")]
     Foreign,
+    /// It names a key that is not on the ring. It may be one of ours that this replica has not heard of yet.
+    #[error("the access token names an unknown key")]
+    UnknownKey,
     /// Its signature or a claim does not hold.
     #[error("the access token does not verify")]
     Unverifiable(#[source] jsonwebtoken::errors::Error),
@@ -42,6 +45,8 @@ pub struct Grant {
     pub device_id: DeviceId,
     /// The user's roles.
     pub roles: Vec<String>,
+    /// The revision of the user that these roles were read at.
+    pub revision: i64,
 }
 
 /// When a token is made, and when the session that it belongs to ends: it does not outlive it.
@@ -68,11 +73,17 @@ impl AccessClaims {
     /// Whether it has ended by `now`.
     #[must_use]
     pub fn is_expired(&self, now: DateTime<Utc>) -> bool {
-        now >= clock::add(self.expires_at, LEEWAY)
+        is_expired(self.expires_at, now)
     }
 }
 
-/// The claims as they are written; every one of them is required.
+/// Whether a token that ends at `expires_at` has ended by `now`.
+#[must_use]
+pub fn is_expired(expires_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    now >= clock::add(expires_at, LEEWAY)
+}
+
+/// The claims as they are written; every one of them is required, but for `rev`.
 #[derive(Debug, Serialize, Deserialize)]
 struct Claims {
     iss: String,
@@ -81,6 +92,9 @@ struct Claims {
     sid: Uuid,
     did: String,
     roles: Vec<String>,
+    /// Ours alone, to tell tokens apart that were issued within one second. Zero in those of versions that had none.
+    #[serde(default)]
+    rev: i64,
     iat: i64,
     exp: i64,
     jti: Uuid,
@@ -117,6 +131,7 @@ pub fn issue(
         sid: grant.session_id.uuid(),
         did: grant.device_id.as_str().to_owned(),
         roles: grant.roles.clone(),
+        rev: grant.revision,
         iat: issued_at,
         exp: expires_at,
         jti: Uuid::new_v4(),
@@ -136,8 +151,8 @@ pub fn issue(
 pub fn verify(keys: &Keys, settings: &Tokens, token: &str) -> Result<AccessClaims, AccessTokenError> {
     let header = decode_header(token).map_err(AccessTokenError::Unverifiable)?;
     let ours = header.typ.as_deref().is_some_and(|kind| kind.eq_ignore_ascii_case(TYPE)) && header.crit.is_none();
-    let key = header.kid.and_then(|key_id| keys.verifying.get(&key_id)).filter(|_| ours);
-    let key = key.ok_or(AccessTokenError::Foreign)?;
+    let key_id = header.kid.filter(|_| ours).ok_or(AccessTokenError::Foreign)?;
+    let key = keys.verifying.get(&key_id).ok_or(AccessTokenError::UnknownKey)?;
     let mut validation = Validation::new(key.algorithm);
     validation.validate_exp = false;
     validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
@@ -151,10 +166,18 @@ pub fn verify(keys: &Keys, settings: &Tokens, token: &str) -> Result<AccessClaim
             session_id: claims.sid.into(),
             device_id: DeviceId::parse(&claims.did).map_err(|_| AccessTokenError::Foreign)?,
             roles: claims.roles,
+            revision: claims.rev,
         },
         issued_at: time(claims.iat)?,
         expires_at: time(claims.exp)?,
     })
+}
+
+/// From when on tokens are issued once a user's roles have changed at `now`: from the next whole second, so that `iat` alone
+/// tells those from before.
+#[must_use]
+pub fn issued_from(now: DateTime<Utc>) -> DateTime<Utc> {
+    DateTime::from_timestamp(now.timestamp().saturating_add(1), 0).unwrap_or(now)
 }
 
 /// When the last access token that exists at `now` has ended on every replica: how long its revocation must be known.

@@ -5,11 +5,12 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use aws_lc_rs::encoding::AsDer;
-use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use aws_lc_rs::rsa;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use chrono::{DateTime, Utc};
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use zeroize::Zeroizing;
@@ -53,13 +54,38 @@ pub const fn name(algorithm: SigningAlgorithm) -> &'static str {
     }
 }
 
-/// A new private key, sealed for storage, and its `kid`.
+/// A key that was just made.
+pub struct NewKey {
+    /// Its `kid`.
+    pub key_id: String,
+    private_key: Zeroizing<Vec<u8>>,
+}
+
+impl fmt::Debug for NewKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewKey").field("key_id", &self.key_id).finish_non_exhaustive()
+    }
+}
+
+impl NewKey {
+    /// Its private part as it is stored.
+    ///
+    /// # Errors
+    /// When a primitive fails.
+    pub fn seal(&self, master: &Master) -> Result<Vec<u8>, KeyError> {
+        Ok(master.seal(self.key_id.as_bytes(), &self.private_key)?)
+    }
+}
+
+/// Makes a key. One of RS256 takes a good part of a second.
 ///
 /// # Errors
 /// When a primitive fails.
-pub fn generate(algorithm: SigningAlgorithm, master: &Master) -> Result<(String, Vec<u8>), KeyError> {
+pub fn generate(algorithm: SigningAlgorithm) -> Result<NewKey, KeyError> {
     let random = SystemRandom::new();
-    let key_id = URL_SAFE_NO_PAD.encode(master.random::<12>()?);
+    let mut id = [0; 12];
+    random.fill(&mut id).map_err(CryptoError::from)?;
+    let key_id = URL_SAFE_NO_PAD.encode(id);
     let primitive = |_| CryptoError::Primitive;
     let private_key: Zeroizing<Vec<u8>> = Zeroizing::new(match algorithm {
         SigningAlgorithm::Es256 => EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random)
@@ -68,10 +94,13 @@ pub fn generate(algorithm: SigningAlgorithm, master: &Master) -> Result<(String,
             .to_vec(),
         SigningAlgorithm::EdDsa => Ed25519KeyPair::generate_pkcs8v1(&random).map_err(primitive)?.as_ref().to_vec(),
         SigningAlgorithm::Rs256 => rsa_private_key(&key_id)?,
-        SigningAlgorithm::Hs256 => master.random::<32>()?.to_vec(),
+        SigningAlgorithm::Hs256 => {
+            let mut secret = vec![0; 32];
+            random.fill(&mut secret).map_err(CryptoError::from)?;
+            secret
+        }
     });
-    let sealed = master.seal(key_id.as_bytes(), &private_key)?;
-    Ok((key_id, sealed))
+    Ok(NewKey { key_id, private_key })
 }
 
 /// A 2048-bit RSA key in the form that signing takes (RFC 8017, `RSAPrivateKey`), which is inside the PKCS #8 form that it
@@ -105,6 +134,8 @@ pub struct VerifyingKey {
     pub key: DecodingKey,
     /// Its public form (RFC 7517); none for HS256.
     pub public: Option<Jwk>,
+    /// When the last token that it signed has expired, once another key signs.
+    pub retired_at: Option<DateTime<Utc>>,
 }
 
 /// The keys of one moment.
@@ -132,6 +163,8 @@ pub struct SealedKey<'a> {
     pub private_key: &'a [u8],
     /// Whether it signs.
     pub active: bool,
+    /// When the last token that it signed has expired, once another key signs.
+    pub retired_at: Option<DateTime<Utc>>,
 }
 
 impl Keys {
@@ -158,12 +191,23 @@ impl Keys {
             public.common.public_key_use = Some(jsonwebtoken::jwk::PublicKeyUse::Signature);
             let verifier = DecodingKey::from_jwk(&public).map_err(malformed)?;
             let public = (algorithm != Algorithm::HS256).then_some(public);
-            verifying.insert(key_id.clone(), VerifyingKey { algorithm, key: verifier, public });
+            let retired_at = sealed.retired_at;
+            verifying.insert(key_id.clone(), VerifyingKey { algorithm, key: verifier, public, retired_at });
             if sealed.active {
                 active = Some(SigningKey { key_id, algorithm, key });
             }
         }
         Ok(Self { active: active.ok_or(KeyError::NoActiveKey)?, verifying })
+    }
+
+    /// The public keys that tokens of now are verified with, and the one that signs next, in a settled order. A shared
+    /// secret is not among them.
+    #[must_use]
+    pub fn published(&self, now: DateTime<Utc>) -> Vec<&Jwk> {
+        let in_use = self.verifying.values().filter(|key| key.retired_at.is_none_or(|retired_at| retired_at > now));
+        let mut published: Vec<_> = in_use.filter_map(|key| key.public.as_ref()).collect();
+        published.sort_by(|one, other| one.common.key_id.cmp(&other.common.key_id));
+        published
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! Nothing here knows what a method should answer, except that every refusal has the details that all of them must have.
 
+mod administration;
 mod app;
 mod at_once;
 mod calls;
@@ -21,7 +22,7 @@ pub(crate) use calls::PASSWORD;
 pub(crate) use database::Database;
 pub(crate) use device::Device;
 pub(crate) use person::{Person, SignedIn};
-pub(crate) use redis::RedisServer;
+pub(crate) use redis::{RedisServer, free_port};
 pub(crate) use refusal::{Refusal, answer, refused};
 pub(crate) use replica::Replica;
 pub(crate) use settings::Settings;

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod allowed;
+mod cancelled;
 mod cluster;
 mod cost;
 mod hygiene;

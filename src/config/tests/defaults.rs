@@ -33,6 +33,7 @@ fn the_defaults_are_valid_and_hold_the_values_of_the_contract() {
     assert_eq!(config.redis.key_prefix, "keyward");
     assert_eq!(config.tokens.access_ttl, Duration::from_mins(3));
     assert_eq!(config.tokens.refresh_absolute_ttl, Duration::from_hours(90 * 24));
+    assert_eq!(config.tokens.signing_key_rotation, Duration::from_hours(30 * 24));
     assert_eq!((config.tokens.issuer.as_str(), config.tokens.algorithm), ("keyward", Algorithm::Es256));
     assert_eq!(config.sessions.max_devices.get(), 5);
     assert_eq!((config.codes.ttl, config.codes.attempts.get()), (Duration::from_mins(3), 5));

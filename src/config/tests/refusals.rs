@@ -69,6 +69,7 @@ fn values_that_contradict_each_other_are_refused() {
             ("KEYWARD__LOG__FILTER", "keyward=[loud"),
             ("KEYWARD__REDIS__KEY_PREFIX", "a{b}"),
             ("KEYWARD__MAIL__PRODUCT_NAME", "a\r\nBcc: b"),
+            ("KEYWARD__MAIL__INVITATION_URL", "https://app.example/#welcome"),
         ],
     );
     let keys: Vec<&str> = told.iter().filter_map(|told| told.split(": ").next()).collect();
@@ -77,6 +78,7 @@ fn values_that_contradict_each_other_are_refused() {
         "redis.key_prefix",
         "mail.smtp_url",
         "mail.product_name",
+        "mail.invitation_url",
         "tokens.refresh_idle_ttl",
         "codes.registration_ttl",
         "passwords.memory_kib",

@@ -9,10 +9,12 @@ use tonic::body::Body;
 use super::Gate;
 use crate::error::{Error, TokenRefusal};
 use crate::flows;
+use crate::model::caller::Authenticated;
 use crate::model::device::DeviceId;
 use crate::rpc::methods::{Access, MethodPolicy};
 
-/// Leaves the [`Caller`](crate::model::caller::Caller). What a client sends to a public method is not looked at.
+/// Leaves who is [`Authenticated`], and the [`Caller`](crate::model::caller::Caller) if it is a user. What a client sends to a
+/// public method is not looked at.
 pub(in crate::rpc) async fn authenticate(gate: Gate, mut request: Request<Body>) -> Result<Request<Body>, Error> {
     let policy = request.extensions().get::<Arc<MethodPolicy>>();
     if policy.is_none_or(|policy| policy.access == Access::Public) {
@@ -20,8 +22,11 @@ pub(in crate::rpc) async fn authenticate(gate: Gate, mut request: Request<Body>)
     }
     let token = bearer(request.headers())?;
     let device_id = request.extensions().get::<DeviceId>();
-    let caller = flows::authenticate::authenticate(&gate.app, token, device_id).await?;
-    request.extensions_mut().insert(caller);
+    let who = flows::authenticate::authenticate(&gate.app, token, device_id).await?;
+    if let Authenticated::User(caller) = &who {
+        request.extensions_mut().insert(caller.clone());
+    }
+    request.extensions_mut().insert(who);
     Ok(request)
 }
 

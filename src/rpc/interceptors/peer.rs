@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use tonic::body::Body;
 use tonic::transport::server::TcpConnectInfo;
 
-use super::Gate;
+use super::{Gate, trace};
 use crate::error::Error;
 use crate::model::locale::Locale;
 use crate::model::origin::Origin;
@@ -24,7 +24,7 @@ pub(in crate::rpc) async fn peer(gate: Gate, mut request: Request<Body>) -> Resu
     let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let user_agent = text(USER_AGENT).chars().take(MAX_USER_AGENT).collect();
     let locale = Locale::from_accept_language(text(ACCEPT_LANGUAGE));
-    request.extensions_mut().insert(Origin { ip_address, user_agent, locale });
+    request.extensions_mut().insert(Origin { ip_address, user_agent, locale, request_id: trace::request_id() });
     Ok(request)
 }
 

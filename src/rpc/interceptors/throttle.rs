@@ -9,26 +9,37 @@ use tonic::Status;
 use tonic::body::Body;
 use tonic_types::StatusExt;
 
-use super::{Gate, Next};
+use super::{Gate, Next, trace};
 use crate::app::App;
 use crate::error::Error;
 use crate::flows::limits::{self, LimitedCall, Reserved};
+use crate::model::audit::{Act, Actor};
+use crate::model::device::DeviceId;
 use crate::model::network::NetworkVerdict;
-use crate::model::origin::Origin;
+use crate::model::origin::{DeviceOrigin, Origin};
 use crate::proto::keyward::v1::ErrorReason;
 use crate::rpc::methods::{Access, MethodPolicy};
+use crate::token::service_key;
 
-/// What the secret of a service key begins with.
-const SERVICE_KEY: &str = "kws_";
-
-/// Serves the call if it is within its limits.
+/// Serves the call if it is within its limits. One that can be a guess is served to its end, whether or not its client waits for
+/// it: who goes away in the middle is not to leave a failure behind that was none, nor to get rid of one that was.
 pub(in crate::rpc) async fn throttle(gate: Gate, request: Request<Body>, next: Next) -> Response<Body> {
+    let policy = request.extensions().get::<Arc<MethodPolicy>>();
+    let guesses = policy.and_then(|policy| policy.throttle).is_some_and(|it| limits::can_be_guessed_at(&gate.app, it));
+    if !guesses {
+        return serve(gate, request, next).await;
+    }
+    let serving = tokio::spawn(trace::carried_on(serve(gate, request, next)));
+    serving.await.unwrap_or_else(|cause| Status::from(Error::internal(cause)).into_http())
+}
+
+async fn serve(gate: Gate, request: Request<Body>, next: Next) -> Response<Body> {
     let reserved = match admit(&gate.app, request.extensions(), request.headers()).await {
         Ok(reserved) => reserved,
         Err(error) => return Status::from(error).into_http(),
     };
-    let Some(reserved) = reserved else { return next.run(request).await };
-    let mut attempt = Attempt { app: gate.app, reserved: Some(reserved) };
+    let (Some(reserved), Some(by)) = (reserved, stranger(request.extensions())) else { return next.run(request).await };
+    let mut attempt = Attempt { app: gate.app, by, reserved: Some(reserved) };
     let response = next.run(request).await;
     attempt.end(is_wrong_guess(&response)).await;
     response
@@ -43,13 +54,19 @@ async fn admit(app: &App, extensions: &Extensions, headers: &HeaderMap) -> Resul
     limits::admit(app, LimitedCall { operation, origin, device_id, network }).await
 }
 
+/// Who guesses, for the audit trail: it has proved nothing yet.
+fn stranger(extensions: &Extensions) -> Option<Act> {
+    let origin = extensions.get::<Origin>()?.clone();
+    Some(DeviceOrigin { origin, device_id: extensions.get::<DeviceId>()?.clone() }.act(Actor::Anonymous))
+}
+
 /// Whether the call comes with a service key, to a method that takes one: an internal service calls for many, and is no
 /// device. Whether the key is a good one shows later; what claims to be one and is not is counted by its address.
 fn is_for_a_service(policy: &MethodPolicy, headers: &HeaderMap) -> bool {
     let credentials =
         headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|text| text.split_once(' '));
     matches!(policy.access, Access::Permission(_))
-        && credentials.is_some_and(|(_, token)| token.trim_start().starts_with(SERVICE_KEY))
+        && credentials.is_some_and(|(_, token)| service_key::is_meant(token.trim_start()))
 }
 
 /// Whether a call has failed for a guess that was wrong, and tells the guesser nothing more than that. Not for the caller's
@@ -74,17 +91,17 @@ fn is_wrong_guess(response: &Response<Body>) -> bool {
     )
 }
 
-/// A reserved failure. Dropped with a call that was given up before its secret was judged, it is given back: nobody has
-/// learnt anything from it.
+/// A reserved failure. Dropped with a call that panicked, it is given back.
 struct Attempt {
     app: Arc<App>,
+    by: Act,
     reserved: Option<Reserved>,
 }
 
 impl Attempt {
     async fn end(&mut self, failed: bool) {
         if let Some(reserved) = self.reserved.take() {
-            limits::conclude(&self.app, reserved, failed).await;
+            limits::conclude(&self.app, &self.by, reserved, failed).await;
         }
     }
 }
@@ -94,8 +111,8 @@ impl Drop for Attempt {
         if let Some(reserved) = self.reserved.take()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
-            let app = self.app.clone();
-            runtime.spawn(async move { limits::conclude(&app, reserved, false).await });
+            let (app, by) = (self.app.clone(), self.by.clone());
+            runtime.spawn(async move { limits::conclude(&app, &by, reserved, false).await });
         }
     }
 }

@@ -28,6 +28,16 @@ pub(in crate::rpc) fn request_id() -> String {
     CURRENT.try_with(Clone::clone).unwrap_or_default()
 }
 
+/// Does something for a call that goes on after its handler has returned, under its request id.
+pub(in crate::rpc) fn with_request_id<T>(request_id: &str, act: impl FnOnce() -> T) -> T {
+    CURRENT.sync_scope(request_id.to_owned(), act)
+}
+
+/// The rest of a call, to be run on a task of its own: under the same request id, and in the same span.
+pub(in crate::rpc) fn carried_on<F: Future>(rest: F) -> impl Future<Output = F::Output> {
+    CURRENT.scope(request_id(), rest).in_current_span()
+}
+
 /// Serves the call under its request id, which every log line of it and its response carry.
 pub(in crate::rpc) async fn trace(gate: Gate, request: Request<Body>, next: Next) -> Response<Body> {
     let id = given(&request).unwrap_or_else(|| Uuid::new_v4().to_string());

@@ -2,11 +2,15 @@
 
 use chrono::{DateTime, Utc};
 use diesel::OptionalExtension;
-use diesel::sql_types::{Binary, Bool, Integer, Nullable, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Binary, Bool, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
+use uuid::Uuid;
 
+use super::expired::delete_expired;
 use super::statement::statement;
+use super::users::stored_email;
 use super::{Connection, StoreError};
+use crate::model::lockout::{Lockout, LockoutKey};
 
 /// How a tally stands.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +34,26 @@ statement! {
 }
 
 statement! {
+    FindLocked {
+        now: DateTime<Utc> => Timestamptz,
+        failures_in_a_row: i32 => Integer,
+        after_hash: Option<Vec<u8>> => Nullable<Binary>,
+        after_device: String => Text,
+        limit: i64 => BigInt,
+    } -> (Binary, Text, Integer, Array<Timestamptz>, Nullable<Timestamptz>, Timestamptz, Nullable<SqlUuid>, Nullable<Text>)
+    "SELECT l.address_hash, l.device_id, l.failures_in_a_row, l.attempted_at, l.locked_until, l.expires_at, u.user_id, u.email
+    FROM account_lockouts l LEFT JOIN users u ON u.user_id = l.user_id
+    WHERE (l.locked_until > $1 OR l.failures_in_a_row >= $2)
+        AND ($3 IS NULL OR (l.address_hash, l.device_id) > ($3, $4))
+    ORDER BY l.address_hash, l.device_id LIMIT $5"
+}
+
+statement! {
+    Take { address_hash: Vec<u8> => Binary, device_id: String => Text } -> (Bool)
+    "DELETE FROM account_lockouts WHERE address_hash = $1 AND device_id = $2 RETURNING true"
+}
+
+statement! {
     Delete { address_hash: Vec<u8> => Binary, device_id: String => Text } -> ()
     "DELETE FROM account_lockouts WHERE address_hash = $1 AND device_id = $2"
 }
@@ -37,6 +61,14 @@ statement! {
 statement! {
     DeleteAllOf { address_hash: Vec<u8> => Binary } -> ()
     "DELETE FROM account_lockouts WHERE address_hash = $1"
+}
+
+type LockedRow =
+    (Vec<u8>, String, i32, Vec<DateTime<Utc>>, Option<DateTime<Utc>>, DateTime<Utc>, Option<Uuid>, Option<String>);
+
+delete_expired! {
+    /// Deletes tallies that nobody has added to for so long that they matter no more.
+    DeleteExpired, delete_expired: "account_lockouts", "ctid", "expires_at", "true"
 }
 
 /// How the tally stands that strangers (an empty `device_id`) or a device have at an account; `None` when there is none.
@@ -63,6 +95,47 @@ pub async fn take_notice(
     now: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
     let statement = TakeNotice { address_hash: address_hash.to_vec(), device_id: device_id.to_owned(), now };
+    Ok(statement.get_result::<(bool,)>(conn).await.optional()?.is_some())
+}
+
+/// The accounts that are locked now, and those whose password must be reset after so many failures in a row, from the one
+/// after `after`; at most `limit`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_locked(
+    conn: &mut Connection,
+    after: Option<(Vec<u8>, String)>,
+    (limit, in_a_row): (u32, u32),
+    now: DateTime<Utc>,
+) -> Result<Vec<Lockout>, StoreError> {
+    let failures_in_a_row = i32::try_from(in_a_row).unwrap_or(i32::MAX);
+    let (after_hash, after_device) = after.map(|(hash, device_id)| (Some(hash), device_id)).unwrap_or_default();
+    let statement = FindLocked { now, failures_in_a_row, after_hash, after_device, limit: limit.into() };
+    let rows: Vec<LockedRow> = statement.load(conn).await?;
+    rows.into_iter()
+        .map(|(address_hash, device_id, failures, attempted_at, locked_until, kept_until, user_id, email)| {
+            let until_reset = failures >= failures_in_a_row;
+            Ok(Lockout {
+                key: LockoutKey::Account { address_hash, device_id },
+                failures: u32::try_from(failures).unwrap_or_default(),
+                created_at: attempted_at.last().copied().unwrap_or(now),
+                expires_at: locked_until.filter(|_| !until_reset).unwrap_or(kept_until),
+                owner: match (user_id, email) {
+                    (Some(user_id), Some(email)) => Some((user_id.into(), stored_email(&email)?)),
+                    _ => None,
+                },
+            })
+        })
+        .collect()
+}
+
+/// Forgets one tally of an account; `false` when there is none.
+///
+/// # Errors
+/// When the database fails.
+pub async fn take(conn: &mut Connection, address_hash: &[u8], device_id: &str) -> Result<bool, StoreError> {
+    let statement = Take { address_hash: address_hash.to_vec(), device_id: device_id.to_owned() };
     Ok(statement.get_result::<(bool,)>(conn).await.optional()?.is_some())
 }
 

@@ -5,6 +5,7 @@ use diesel::OptionalExtension;
 use diesel::sql_types::{BigInt, Binary, Bool, Nullable, Timestamptz};
 use diesel_async::RunQueryDsl;
 
+use super::expired::delete_expired;
 use super::statement::statement;
 use super::{Connection, StoreError};
 
@@ -57,4 +58,9 @@ pub async fn find_oldest(
     let statement = FindOldest { address_hash: address_hash.to_vec(), window_start };
     let row: Option<(Option<DateTime<Utc>>,)> = statement.get_result(conn).await.optional()?;
     Ok(row.and_then(|(oldest,)| oldest))
+}
+
+delete_expired! {
+    /// Deletes what is no longer of use to count with.
+    DeleteExpired, delete_expired: "code_quotas", "address_hash", "expires_at", "true"
 }

@@ -13,12 +13,21 @@ use super::{Connection, StoreError};
 pub enum Feed {
     /// `network_rules`.
     NetworkRules,
+    /// `roles` and `role_permissions`.
+    Roles,
+    /// `service_keys`, but for their last use.
+    ServiceKeys,
+    /// `signing_keys`.
+    SigningKeys,
 }
 
 impl Feed {
     fn name(self) -> String {
         match self {
             Self::NetworkRules => "network_rules".to_owned(),
+            Self::Roles => "roles".to_owned(),
+            Self::ServiceKeys => "service_keys".to_owned(),
+            Self::SigningKeys => "signing_keys".to_owned(),
         }
     }
 }

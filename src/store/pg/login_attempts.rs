@@ -41,8 +41,19 @@ pub struct Attempt {
     pub device_id: String,
     /// The network that it was counted against.
     pub network: Option<IpNet>,
+    /// How many accounts lock that out.
+    pub network_accounts: i64,
     /// When it was made.
     pub at: DateTime<Utc>,
+}
+
+/// What an attempt locks, unless it is given back, and until when.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Locks {
+    /// The account.
+    pub account_until: Option<DateTime<Utc>>,
+    /// The network.
+    pub network_until: Option<DateTime<Utc>>,
 }
 
 /// What became of a new attempt.
@@ -52,8 +63,8 @@ pub enum Reservation {
     Reserved {
         /// By what it is found again.
         attempt: Attempt,
-        /// Until when the account is locked, should it fail; nothing when it is not the one that locks it.
-        locked_until: Option<DateTime<Utc>>,
+        /// What it locks, should it fail.
+        locks: Locks,
         /// Whether the owner has been told of a lock.
         noticed: bool,
         /// The account.
@@ -82,22 +93,23 @@ statement! {
         network_window_start: DateTime<Utc> => Timestamptz,
         network_accounts: i64 => BigInt,
         network_locked_until: DateTime<Utc> => Timestamptz,
-    } -> (Text, Bool, Bool, Nullable<Timestamptz>, Bool, Nullable<(UserColumns, Nullable<Text>, BigInt)>)
+        network_expires_at: DateTime<Utc> => Timestamptz,
+    } -> (Text, Bool, Bool, Nullable<Timestamptz>, Nullable<Timestamptz>, Bool, Nullable<(UserColumns, Nullable<Text>, BigInt)>)
     "WITH network AS (
         INSERT INTO login_networks AS n (network, address_hashes, attempted_at, locked_until, expires_at)
-        SELECT $12, ARRAY[$2], ARRAY[$4], CASE WHEN $14 <= 1 THEN $15 END, $15 WHERE $12 IS NOT NULL
+        SELECT $12, ARRAY[$2], ARRAY[$4], CASE WHEN $14 <= 1 THEN $15 END, $16 WHERE $12 IS NOT NULL
         ON CONFLICT ON CONSTRAINT login_networks_pkey DO UPDATE
         SET (address_hashes, attempted_at, locked_until, expires_at) = (
-            SELECT others.hashes || $2, others.times || $4,
-                CASE WHEN cardinality(others.hashes) + 1 >= $14 THEN $15 END, $15
+            SELECT recent.hashes || $2, recent.times || $4,
+                CASE WHEN (SELECT count(DISTINCT h) FROM unnest(recent.hashes || $2) AS h) >= $14 THEN $15 END, $16
             FROM (
                 SELECT coalesce(array_agg(h ORDER BY t), '{}') AS hashes, coalesce(array_agg(t ORDER BY t), '{}') AS times
                 FROM unnest(n.address_hashes, n.attempted_at) AS tried (h, t)
-                WHERE t > $13 AND h <> $2 AND n.locked_until IS NULL
-            ) AS others
+                WHERE t > $13 AND n.locked_until IS NULL
+            ) AS recent
         )
         WHERE n.locked_until IS NULL OR n.locked_until <= $4
-        RETURNING n.network
+        RETURNING n.network, n.locked_until
     ), tally AS (
         SELECT coalesce((
             SELECT d.device_id FROM user_devices d JOIN users u ON u.user_id = d.user_id
@@ -128,18 +140,25 @@ statement! {
         RETURNING l.locked_until, l.noticed_at
     )
     SELECT tally.device_id, $12 IS NULL OR EXISTS (SELECT FROM network), EXISTS (SELECT FROM reserved),
-        (SELECT locked_until FROM reserved), EXISTS (SELECT FROM reserved WHERE noticed_at IS NOT NULL),
+        (SELECT locked_until FROM reserved), (SELECT locked_until FROM network), EXISTS (SELECT FROM reserved WHERE noticed_at IS NOT NULL),
         ", user_columns!(), ", u.password_hash, u.revision
     FROM tally LEFT JOIN users u ON u.email = $1"
 }
 
+// One attempt and no other: one that failed at the same account stays. What locks the network stays locked as long as enough
+// accounts are left.
 macro_rules! give_back_to_network {
     () => {
         "UPDATE login_networks n
-        SET (address_hashes, attempted_at) = (
-            SELECT coalesce(array_agg(h ORDER BY t), '{}'), coalesce(array_agg(t ORDER BY t), '{}')
-            FROM unnest(n.address_hashes, n.attempted_at) AS tried (h, t) WHERE h <> $1
-        ), locked_until = NULL
+        SET (address_hashes, attempted_at, locked_until) = (
+            SELECT coalesce(array_agg(h ORDER BY place), '{}'), coalesce(array_agg(t ORDER BY place), '{}'),
+                CASE WHEN count(DISTINCT h) >= $4 THEN n.locked_until END
+            FROM unnest(n.address_hashes, n.attempted_at) WITH ORDINALITY AS tried (h, t, place)
+            WHERE place <> (
+                SELECT max(place) FROM unnest(n.address_hashes, n.attempted_at) WITH ORDINALITY AS tried (h, t, place)
+                WHERE h = $1 AND t = $3
+            )
+        )
         WHERE n.network = $2
             AND EXISTS (SELECT FROM unnest(n.address_hashes, n.attempted_at) AS tried (h, t) WHERE h = $1 AND t = $3)
         RETURNING n.network"
@@ -151,6 +170,7 @@ statement! {
         address_hash: Vec<u8> => Binary,
         network: Option<IpNet> => Nullable<Cidr>,
         at: DateTime<Utc> => Timestamptz,
+        network_accounts: i64 => BigInt,
     } -> (Cidr)
     give_back_to_network!()
 }
@@ -160,6 +180,7 @@ statement! {
         address_hash: Vec<u8> => Binary,
         network: Option<IpNet> => Nullable<Cidr>,
         at: DateTime<Utc> => Timestamptz,
+        network_accounts: i64 => BigInt,
         device_id: String => Text,
     } -> ()
     "WITH network AS (", give_back_to_network!(), ")
@@ -169,10 +190,10 @@ statement! {
         failures_in_a_row = greatest(l.failures_in_a_row - 1, 0),
         locks = greatest(l.locks - (l.locked_until IS NOT NULL)::integer, 0), locked_until = NULL
     FROM (SELECT count(*) FROM network) AS network_first
-    WHERE l.address_hash = $1 AND l.device_id = $4 AND $3 = ANY (l.attempted_at)"
+    WHERE l.address_hash = $1 AND l.device_id = $5 AND $3 = ANY (l.attempted_at)"
 }
 
-type Row = (String, bool, bool, Option<DateTime<Utc>>, bool, Option<CredentialsRow>);
+type Row = (String, bool, bool, Option<DateTime<Utc>>, Option<DateTime<Utc>>, bool, Option<CredentialsRow>);
 
 /// Counts an attempt and reads the account that it is made at, if there is one: however many arrive at once, no more are
 /// reserved than the rules allow.
@@ -188,6 +209,7 @@ pub async fn reserve(
     let NewAttempt { email, address_hash, device_id, network, at } = new;
     let network_rule = network.map(|(_, rule)| rule).unwrap_or_default();
     let network = network.map(|(network, _)| network);
+    let network_accounts = i64::try_from(network_rule.accounts).unwrap_or(i64::MAX);
     let statement = Reserve {
         email: email.as_str().to_owned(),
         address_hash: address_hash.clone(),
@@ -202,19 +224,22 @@ pub async fn reserve(
         kept_until_reset,
         network,
         network_window_start: clock::subtract(at, network_rule.window),
-        network_accounts: i64::try_from(network_rule.accounts).unwrap_or(i64::MAX),
+        network_accounts,
         network_locked_until: clock::add(at, network_rule.lock),
+        network_expires_at: clock::add(at, network_rule.lock.max(network_rule.window)),
     };
-    let (device_id, network_passed, reserved, locked_until, noticed, row): Row = statement.get_result(conn).await?;
+    let (device_id, network_passed, reserved, account_until, network_until, noticed, row): Row =
+        statement.get_result(conn).await?;
     if !network_passed {
         return Ok(Reservation::NetworkLocked);
     }
-    let attempt = Attempt { address_hash, device_id, network, at };
+    let attempt = Attempt { address_hash, device_id, network, network_accounts, at };
     if !reserved {
         return Ok(Reservation::AccountLocked(attempt));
     }
     let credentials = row.map(credentials).transpose()?.map(Box::new);
-    Ok(Reservation::Reserved { attempt, locked_until, noticed, credentials })
+    let locks = Locks { account_until, network_until };
+    Ok(Reservation::Reserved { attempt, locks, noticed, credentials })
 }
 
 /// Takes back an attempt that said nothing of the password, with the locks that it may have led to.
@@ -222,8 +247,8 @@ pub async fn reserve(
 /// # Errors
 /// When the database fails.
 pub async fn give_back(conn: &mut Connection, attempt: &Attempt) -> Result<(), StoreError> {
-    let Attempt { address_hash, device_id, network, at } = attempt.clone();
-    GiveBack { address_hash, network, at, device_id }.execute(conn).await?;
+    let Attempt { address_hash, device_id, network, network_accounts, at } = attempt.clone();
+    GiveBack { address_hash, network, at, network_accounts, device_id }.execute(conn).await?;
     Ok(())
 }
 
@@ -232,7 +257,7 @@ pub async fn give_back(conn: &mut Connection, attempt: &Attempt) -> Result<(), S
 /// # Errors
 /// When the database fails.
 pub async fn give_back_to_network(conn: &mut Connection, attempt: &Attempt) -> Result<(), StoreError> {
-    let Attempt { address_hash, network, at, .. } = attempt.clone();
-    GiveBackToNetwork { address_hash, network, at }.execute(conn).await?;
+    let Attempt { address_hash, network, network_accounts, at, .. } = attempt.clone();
+    GiveBackToNetwork { address_hash, network, at, network_accounts }.execute(conn).await?;
     Ok(())
 }

@@ -1,17 +1,68 @@
 //! The networks that have failed to log in to accounts, apart from counting that, which `login_attempts` does.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use diesel::OptionalExtension;
-use diesel::sql_types::{Cidr, Nullable, Timestamptz};
+use diesel::sql_types::{BigInt, Bool, Cidr, Integer, Nullable, Timestamptz};
 use diesel_async::RunQueryDsl;
 use ipnet::IpNet;
 
+use super::expired::delete_expired;
 use super::statement::statement;
 use super::{Connection, StoreError};
+use crate::clock;
+use crate::model::lockout::{Lockout, LockoutKey};
 
 statement! {
     FindLock { network: IpNet => Cidr } -> (Nullable<Timestamptz>)
     "SELECT locked_until FROM login_networks WHERE network = $1"
+}
+
+statement! {
+    FindLocked { now: DateTime<Utc> => Timestamptz, after: Option<IpNet> => Nullable<Cidr>, limit: i64 => BigInt }
+        -> (Cidr, Integer, Timestamptz)
+    "SELECT network, cardinality(address_hashes), locked_until FROM login_networks
+    WHERE locked_until > $1 AND ($2 IS NULL OR network > $2) ORDER BY network LIMIT $3"
+}
+
+statement! {
+    TakeLocked { network: IpNet => Cidr, now: DateTime<Utc> => Timestamptz } -> (Bool)
+    "DELETE FROM login_networks WHERE network = $1 AND locked_until > $2 RETURNING true"
+}
+
+delete_expired! {
+    /// Deletes networks none of whose attempts count any more.
+    DeleteExpired, delete_expired: "login_networks", "network", "expires_at", "true"
+}
+
+/// The networks that are locked out now, each for `lock`, from the one after `after`; at most `limit`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_locked(
+    conn: &mut Connection,
+    after: Option<IpNet>,
+    (limit, lock): (u32, Duration),
+    now: DateTime<Utc>,
+) -> Result<Vec<Lockout>, StoreError> {
+    let rows: Vec<(IpNet, i32, DateTime<Utc>)> = FindLocked { now, after, limit: limit.into() }.load(conn).await?;
+    let lockout = |(network, failures, until)| Lockout {
+        key: LockoutKey::Network(network),
+        failures: u32::try_from(failures).unwrap_or_default(),
+        created_at: clock::subtract(until, lock),
+        expires_at: until,
+        owner: None,
+    };
+    Ok(rows.into_iter().map(lockout).collect())
+}
+
+/// Forgets a network that is locked out, with what it tried; `false` when it is not.
+///
+/// # Errors
+/// When the database fails.
+pub async fn take_locked(conn: &mut Connection, network: IpNet, now: DateTime<Utc>) -> Result<bool, StoreError> {
+    Ok(TakeLocked { network, now }.get_result::<(bool,)>(conn).await.optional()?.is_some())
 }
 
 /// Until when a network is locked out, or was.

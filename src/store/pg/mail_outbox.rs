@@ -5,6 +5,7 @@ use diesel::sql_types::{BigInt, Binary, Nullable, SmallInt, Text, Timestamptz, U
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
+use super::expired::delete_expired;
 use super::statement::statement;
 use super::{Connection, StoreError};
 use crate::model::id::MailId;
@@ -134,4 +135,10 @@ pub async fn update_due(conn: &mut Connection, mail_id: MailId, due_at: DateTime
 pub async fn update_dead(conn: &mut Connection, mail_id: MailId, now: DateTime<Utc>) -> Result<(), StoreError> {
     SetDead { mail_id: mail_id.uuid(), now }.execute(conn).await?;
     Ok(())
+}
+
+delete_expired! {
+    /// Deletes what is left of mails that were delivered or given up. They count by when they were made, an hour or two
+    /// before.
+    DeleteExpired, delete_expired: "mail_outbox", "mail_id", "created_at", "(delivered_at IS NOT NULL OR dead_at IS NOT NULL)"
 }

@@ -2,15 +2,17 @@
 
 use chrono::{DateTime, Utc};
 use diesel::OptionalExtension;
-use diesel::sql_types::{Bool, Cidr, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Bool, Cidr, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use ipnet::IpNet;
 use uuid::Uuid;
 
+use super::expired::delete_expired;
 use super::statement::statement;
 use super::{Connection, StoreError};
 use crate::model::id::NetworkRuleId;
-use crate::model::network::{Network, NetworkAction, NetworkEffect, NetworkRule, RuleReason};
+use crate::model::network::{Network, NetworkAction, NetworkEffect, NetworkRule};
+use crate::model::remark::Remark;
 
 type Row = (Uuid, IpNet, String, String, DateTime<Utc>, Option<DateTime<Utc>>);
 
@@ -46,6 +48,17 @@ statement! {
     FindAll { now: DateTime<Utc> => Timestamptz } -> (SqlUuid, Cidr, Text, Text, Timestamptz, Nullable<Timestamptz>)
     "SELECT network_rule_id, cidr, action, reason, created_at, expires_at FROM network_rules
     WHERE expires_at IS NULL OR expires_at > $1 ORDER BY network_rule_id DESC"
+}
+
+statement! {
+    FindPage {
+        now: DateTime<Utc> => Timestamptz,
+        before: Option<Uuid> => Nullable<SqlUuid>,
+        limit: i64 => BigInt,
+    } -> (SqlUuid, Cidr, Text, Text, Timestamptz, Nullable<Timestamptz>)
+    "SELECT network_rule_id, cidr, action, reason, created_at, expires_at FROM network_rules
+    WHERE (expires_at IS NULL OR expires_at > $1) AND ($2 IS NULL OR network_rule_id < $2)
+    ORDER BY network_rule_id DESC LIMIT $3"
 }
 
 statement! {
@@ -103,6 +116,20 @@ pub async fn find_all(conn: &mut Connection, now: DateTime<Utc>) -> Result<Vec<N
     FindAll { now }.load::<Row>(conn).await?.into_iter().map(rule).collect()
 }
 
+/// The rules in force, the newest first, from the one after `before`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_page(
+    conn: &mut Connection,
+    before: Option<NetworkRuleId>,
+    limit: u32,
+    now: DateTime<Utc>,
+) -> Result<Vec<NetworkRule>, StoreError> {
+    let statement = FindPage { now, before: before.map(NetworkRuleId::uuid), limit: i64::from(limit) };
+    statement.load::<Row>(conn).await?.into_iter().map(rule).collect()
+}
+
 /// What every rule in force does, and no more of it: replicas read them all after each change.
 ///
 /// # Errors
@@ -125,7 +152,7 @@ fn rule((network_rule_id, cidr, action, reason, created_at, expires_at): Row) ->
         network_rule_id: network_rule_id.into(),
         network: network(cidr)?,
         action: NetworkAction::from_name(&action).ok_or(StoreError::Corrupt { column: "network_rules.action" })?,
-        reason: RuleReason::parse(&reason).map_err(|_| StoreError::Corrupt { column: "network_rules.reason" })?,
+        reason: Remark::parse(&reason).map_err(|_| StoreError::Corrupt { column: "network_rules.reason" })?,
         created_at,
         expires_at,
     })
@@ -133,4 +160,9 @@ fn rule((network_rule_id, cidr, action, reason, created_at, expires_at): Row) ->
 
 fn network(cidr: IpNet) -> Result<Network, StoreError> {
     cidr.try_into().map_err(|_| StoreError::Corrupt { column: "network_rules.cidr" })
+}
+
+delete_expired! {
+    /// Deletes rules that have expired, and so have no effect already.
+    DeleteExpired, delete_expired: "network_rules", "network_rule_id", "expires_at", "true"
 }

@@ -6,6 +6,7 @@ use diesel::sql_types::{Binary, Nullable, SmallInt, Timestamptz, Uuid as SqlUuid
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
+use super::expired::delete_expired;
 use super::statement::statement;
 use super::{Connection, StoreError};
 use crate::model::code::CodeHash;
@@ -199,4 +200,9 @@ pub async fn take_token(
 pub async fn consume_all_of(conn: &mut Connection, user_id: UserId, now: DateTime<Utc>) -> Result<(), StoreError> {
     ConsumeAllOf { user_id: user_id.uuid(), now }.execute(conn).await?;
     Ok(())
+}
+
+delete_expired! {
+    /// Deletes resets that are over, whatever became of them.
+    DeleteExpired, delete_expired: "password_resets", "reset_id", "expires_at", "true"
 }

@@ -6,6 +6,7 @@ use diesel::sql_types::{Binary, Nullable, SmallInt, Text, Timestamptz, Uuid as S
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
+use super::expired::delete_expired;
 use super::statement::statement;
 use super::users::{stored_display_name, stored_email, stored_locale};
 use super::{Connection, StoreError};
@@ -293,4 +294,9 @@ pub async fn consume_all_of(conn: &mut Connection, email: &Email, now: DateTime<
 pub async fn delete_all_of(conn: &mut Connection, email: &Email) -> Result<(), StoreError> {
     DeleteAllOf { email: email.as_str().to_owned() }.execute(conn).await?;
     Ok(())
+}
+
+delete_expired! {
+    /// Deletes registrations that are over, whatever became of them.
+    DeleteExpired, delete_expired: "registrations", "registration_id", "expires_at", "true"
 }

@@ -9,7 +9,8 @@ mod rotation;
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{BigInt, Inet, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::OptionalExtension;
+use diesel::sql_types::{BigInt, Bool, Inet, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use ipnet::IpNet;
 use uuid::Uuid;
@@ -18,6 +19,7 @@ pub use ending::{Ended, Ending, end_all, end_by_device, end_one, end_reused};
 pub use login::{LoginOutcome, NewLogin, insert_login};
 pub use rotation::{Rotated, Rotation, SessionStanding, find_standing, rotate};
 
+use super::expired::delete_expired;
 use super::statement::statement;
 use super::{Connection, StoreError};
 use crate::model::device::{DeviceId, DeviceName};
@@ -68,6 +70,23 @@ statement! {
     ORDER BY s.session_id DESC LIMIT $4"
 }
 
+statement! {
+    IsLive { session_id: Uuid => SqlUuid, revision: i64 => BigInt } -> (Bool)
+    "SELECT true FROM sessions s
+    WHERE s.session_id = $1 AND s.ended_at IS NULL
+        AND NOT EXISTS (SELECT FROM stale_users t WHERE t.user_id = s.user_id AND t.revision > $2)"
+}
+
+/// Whether an access token of this session, made at this revision of its user, may be believed: the session has not ended, and
+/// the user's roles have not changed since.
+///
+/// # Errors
+/// When the database fails.
+pub async fn is_live(conn: &mut Connection, session_id: SessionId, revision: i64) -> Result<bool, StoreError> {
+    let statement = IsLive { session_id: session_id.uuid(), revision };
+    Ok(statement.get_result::<(bool,)>(conn).await.optional()?.is_some())
+}
+
 /// A user's live sessions, latest login first, from the one after `before`.
 ///
 /// # Errors
@@ -83,4 +102,14 @@ pub async fn find_page(
         FindPage { user_id: user_id.uuid(), now, before: before.map(SessionId::uuid), limit: i64::from(limit) };
     let rows: Vec<(SessionRow,)> = statement.load(conn).await?;
     rows.into_iter().map(|(row,)| session(row)).collect()
+}
+
+delete_expired! {
+    /// Deletes sessions that have expired, ended before or not.
+    DeleteExpired, delete_expired: "sessions", "session_id", "expires_at", "true"
+}
+
+delete_expired! {
+    /// Deletes sessions that ended.
+    DeleteEnded, delete_ended: "sessions", "session_id", "ended_at", "ended_at IS NOT NULL"
 }

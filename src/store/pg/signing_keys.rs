@@ -5,6 +5,7 @@ use diesel::OptionalExtension;
 use diesel::sql_types::{BigInt, Binary, Bool, Nullable, Text, Timestamptz};
 use diesel_async::RunQueryDsl;
 
+use super::expired::delete_expired;
 use super::statement::statement;
 use super::{Connection, StoreError};
 
@@ -42,7 +43,7 @@ pub struct StoredKey {
     pub private_key: Vec<u8>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
-    /// When it starts, or started, to sign.
+    /// When it started to sign; of the next one, when it was expected to as it was made.
     pub active_at: DateTime<Utc>,
     /// When it stops to verify, once it is retiring.
     pub retired_at: Option<DateTime<Utc>>,
@@ -68,8 +69,19 @@ statement! {
 }
 
 statement! {
-    Retire { retired_at: DateTime<Utc> => Timestamptz } -> ()
-    "UPDATE signing_keys SET state = 'RETIRING', retired_at = $1 WHERE state = 'ACTIVE'"
+    Retire { retired_at: DateTime<Utc> => Timestamptz } -> (Text)
+    "UPDATE signing_keys SET state = 'RETIRING', retired_at = $1 WHERE state = 'ACTIVE' RETURNING key_id"
+}
+
+statement! {
+    Activate { algorithm: Option<String> => Nullable<Text>, now: DateTime<Utc> => Timestamptz } -> (Text)
+    "UPDATE signing_keys SET state = 'ACTIVE', active_at = $2
+    WHERE state = 'NEXT' AND ($1 IS NULL OR algorithm = $1) RETURNING key_id"
+}
+
+statement! {
+    DeleteNext {} -> ()
+    "DELETE FROM signing_keys WHERE state = 'NEXT'"
 }
 
 statement! {
@@ -115,12 +127,35 @@ pub async fn insert(conn: &mut Connection, key: &StoredKey) -> Result<(), StoreE
     Ok(())
 }
 
-/// Makes the active key, if there is one, a retiring one that verifies until `retired_at`.
+/// Makes the active key, if there is one, a retiring one that verifies until `retired_at`; returns which it was.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn update_retiring(conn: &mut Connection, retired_at: DateTime<Utc>) -> Result<(), StoreError> {
-    Retire { retired_at }.execute(conn).await?;
+pub async fn update_retiring(conn: &mut Connection, retired_at: DateTime<Utc>) -> Result<Option<String>, StoreError> {
+    let row: Option<(String,)> = Retire { retired_at }.get_result(conn).await.optional()?;
+    Ok(row.map(|(key_id,)| key_id))
+}
+
+/// Makes the next key the active one, if it is of this algorithm, or of any; returns which it was.
+///
+/// # Errors
+/// When the database fails, or another key is active.
+pub async fn update_active(
+    conn: &mut Connection,
+    algorithm: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<Option<String>, StoreError> {
+    let row: Option<(String,)> =
+        Activate { algorithm: algorithm.map(str::to_owned), now }.get_result(conn).await.optional()?;
+    Ok(row.map(|(key_id,)| key_id))
+}
+
+/// Deletes the next key, which has never signed.
+///
+/// # Errors
+/// When the database fails.
+pub async fn delete_next(conn: &mut Connection) -> Result<(), StoreError> {
+    DeleteNext {}.execute(conn).await?;
     Ok(())
 }
 
@@ -133,4 +168,9 @@ pub async fn lock(conn: &mut Connection) -> Result<(), StoreError> {
     const SIGNING_KEYS_LOCK: i64 = 0x6b65_7973;
     Lock { key: SIGNING_KEYS_LOCK }.get_result::<(bool,)>(conn).await.optional()?;
     Ok(())
+}
+
+delete_expired! {
+    /// Deletes keys whose tokens have all expired.
+    DeleteExpired, delete_expired: "signing_keys", "key_id", "retired_at", "true"
 }

@@ -45,6 +45,16 @@ impl Transaction<'_> {
     }
 }
 
+impl Transaction<'_> {
+    /// Takes back what was done in it, and gives the connection back whole.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn undo(mut self) -> Result<(), StoreError> {
+        Ok(AnsiTransactionManager::rollback_transaction(&mut *self.0).await?)
+    }
+}
+
 impl Deref for Transaction<'_> {
     type Target = Connection;
 

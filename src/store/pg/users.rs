@@ -1,10 +1,18 @@
-//! Users and the roles that they have.
+//! Users: what they are called, how they log in, and whether they may.
+
+mod listing;
+mod roles;
+mod transfer;
 
 use chrono::{DateTime, Utc};
 use diesel::OptionalExtension;
 use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
+
+pub use listing::find_page;
+pub use roles::{give_role, lock_holders, update_roles};
+pub use transfer::{ImportedUser, count, find_after, find_holders, import};
 
 use super::statement::statement;
 use super::{Connection, StoreError};
@@ -13,7 +21,7 @@ use crate::model::email::Email;
 use crate::model::id::UserId;
 use crate::model::locale::Locale;
 use crate::model::password::PasswordHash;
-use crate::model::user::{NORMAL_USER, ProfileChange, User, UserState};
+use crate::model::user::{NORMAL_USER, ProfileChange, TokenBasis, User, UserState};
 
 /// A user with what only its own log-in may look at.
 #[derive(Debug)]
@@ -37,8 +45,8 @@ pub struct NewUser {
     pub display_name: DisplayName,
     /// The language of its mail.
     pub locale: Option<Locale>,
-    /// Its password.
-    pub password_hash: PasswordHash,
+    /// Its password, unless it is invited to set one.
+    pub password_hash: Option<PasswordHash>,
     /// Its roles.
     pub roles: Vec<String>,
 }
@@ -47,10 +55,9 @@ macro_rules! user_columns {
     () => {
         "u.user_id, u.email, u.display_name, u.locale, u.state, \
          ARRAY(SELECT r.role FROM user_roles r WHERE r.user_id = u.user_id ORDER BY r.role), \
-         u.created_at, u.updated_at, u.verified_at, u.last_login_at"
+         u.created_at, u.updated_at, u.verified_at, u.last_login_at, u.revision, u.tokens_issued_from"
     };
 }
-
 pub(super) use user_columns;
 
 pub(super) type UserColumns = (
@@ -63,6 +70,8 @@ pub(super) type UserColumns = (
     Timestamptz,
     Timestamptz,
     Timestamptz,
+    Nullable<Timestamptz>,
+    BigInt,
     Nullable<Timestamptz>,
 );
 
@@ -77,10 +86,25 @@ pub(super) type UserRow = (
     DateTime<Utc>,
     DateTime<Utc>,
     Option<DateTime<Utc>>,
+    i64,
+    Option<DateTime<Utc>>,
 );
 
 fn user(row: UserRow) -> Result<User, StoreError> {
-    let (user_id, email, display_name, locale, state, roles, created_at, updated_at, verified_at, last_login_at) = row;
+    let (
+        user_id,
+        email,
+        display_name,
+        locale,
+        state,
+        roles,
+        created_at,
+        updated_at,
+        verified_at,
+        last_login_at,
+        revision,
+        issued_from,
+    ) = row;
     Ok(User {
         user_id: user_id.into(),
         email: stored_email(&email)?,
@@ -88,6 +112,7 @@ fn user(row: UserRow) -> Result<User, StoreError> {
         locale: stored_locale(locale.as_deref()),
         state: stored_state(&state)?,
         roles,
+        basis: TokenBasis { revision, issued_from },
         created_at,
         updated_at,
         verified_at,
@@ -109,11 +134,7 @@ pub(super) fn stored_locale(text: Option<&str>) -> Option<Locale> {
 }
 
 pub(super) fn stored_state(text: &str) -> Result<UserState, StoreError> {
-    match text {
-        "ACTIVE" => Ok(UserState::Active),
-        "SUSPENDED" => Ok(UserState::Suspended),
-        _ => Err(StoreError::Corrupt { column: "users.state" }),
-    }
+    UserState::from_name(text).ok_or(StoreError::Corrupt { column: "users.state" })
 }
 
 statement! {
@@ -122,8 +143,8 @@ statement! {
 }
 
 statement! {
-    Lock { user_id: Uuid => SqlUuid } -> (UserColumns, Nullable<Text>, BigInt)
-    "SELECT ", user_columns!(), ", u.password_hash, u.revision FROM users u WHERE u.user_id = $1 FOR UPDATE"
+    Lock { user_id: Uuid => SqlUuid } -> (Bool)
+    "SELECT true FROM users WHERE user_id = $1 FOR UPDATE"
 }
 
 statement! {
@@ -140,16 +161,17 @@ statement! {
     Insert {
         user_id: Uuid => SqlUuid,
         email: String => Text,
-        password_hash: String => Text,
+        password_hash: Option<String> => Nullable<Text>,
         display_name: String => Text,
         locale: Option<String> => Nullable<Text>,
         now: DateTime<Utc> => Timestamptz,
         roles: Vec<String> => Array<Text>,
+        search_name: String => Text,
     } -> (Bool)
     "WITH created AS (
         INSERT INTO users (user_id, email, password_hash, display_name, locale, state, revision,
-            created_at, updated_at, verified_at)
-        VALUES ($1, $2, $3, $4, $5, 'ACTIVE', 1, $6, $6, $6)
+            created_at, updated_at, verified_at, search_name)
+        VALUES ($1, $2, $3, $4, $5, 'ACTIVE', 1, $6, $6, $6, $8)
         ON CONFLICT ON CONSTRAINT users_email_key DO NOTHING
         RETURNING user_id
     ), given AS (
@@ -165,9 +187,10 @@ statement! {
         set_locale: bool => Bool,
         locale: Option<String> => Nullable<Text>,
         now: DateTime<Utc> => Timestamptz,
+        search_name: Option<String> => Nullable<Text>,
     } -> (UserColumns)
     "UPDATE users u
-    SET display_name = coalesce($2, u.display_name), locale = CASE WHEN $3 THEN $4 ELSE u.locale END,
+    SET display_name = coalesce($2, u.display_name), search_name = coalesce($6, u.search_name), locale = CASE WHEN $3 THEN $4 ELSE u.locale END,
         updated_at = $5, revision = u.revision + 1
     WHERE u.user_id = $1
     RETURNING ", user_columns!()
@@ -186,21 +209,14 @@ statement! {
 }
 
 statement! {
-    GiveRole { user_id: Uuid => SqlUuid, role: String => Text, now: DateTime<Utc> => Timestamptz } -> (Bool)
-    "WITH given AS (INSERT INTO user_roles (user_id, role) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING user_id)
-    UPDATE users u SET updated_at = $3, revision = u.revision + 1 FROM given WHERE u.user_id = given.user_id
-    RETURNING true"
+    UpdateState { user_id: Uuid => SqlUuid, state: String => Text, now: DateTime<Utc> => Timestamptz } -> (UserColumns)
+    "UPDATE users u SET state = $2, updated_at = $3, revision = u.revision + 1 WHERE u.user_id = $1
+    RETURNING ", user_columns!()
 }
 
 statement! {
     Delete { user_id: Uuid => SqlUuid } -> (Bool)
     "DELETE FROM users WHERE user_id = $1 RETURNING true"
-}
-
-statement! {
-    LockHolders { role: String => Text } -> (SqlUuid)
-    "SELECT r.user_id FROM user_roles r JOIN users u ON u.user_id = r.user_id
-    WHERE r.role = $1 AND u.state = 'ACTIVE' ORDER BY r.user_id FOR UPDATE OF r"
 }
 
 pub(super) type CredentialsRow = (UserRow, Option<String>, i64);
@@ -242,8 +258,12 @@ pub async fn find(conn: &mut Connection, user_id: UserId) -> Result<Option<Crede
 /// # Errors
 /// When the database fails.
 pub async fn lock(conn: &mut Connection, user_id: UserId) -> Result<Option<Credentials>, StoreError> {
-    let statement = Lock { user_id: user_id.uuid() };
-    statement.get_result::<CredentialsRow>(conn).await.optional()?.map(credentials).transpose()
+    // Waited for in one statement and read in the next: the one that has waited would show the roles of before.
+    let locked = Lock { user_id: user_id.uuid() }.get_result::<(bool,)>(conn).await.optional()?;
+    if locked.is_none() {
+        return Ok(None);
+    }
+    find(conn, user_id).await
 }
 
 /// Creates a user with the role that every user has, and those given; `false` when its address is taken.
@@ -256,11 +276,12 @@ pub async fn insert(conn: &mut Connection, new: &NewUser, now: DateTime<Utc>) ->
     let statement = Insert {
         user_id: new.user_id.uuid(),
         email: new.email.as_str().to_owned(),
-        password_hash: new.password_hash.as_str().to_owned(),
+        password_hash: new.password_hash.as_ref().map(|hash| hash.as_str().to_owned()),
         display_name: new.display_name.as_str().to_owned(),
         locale: new.locale.as_ref().map(ToString::to_string),
         now,
         roles,
+        search_name: new.display_name.folded(),
     };
     Ok(statement.get_result::<(bool,)>(conn).await.optional()?.is_some())
 }
@@ -281,6 +302,7 @@ pub async fn update_profile(
         set_locale: change.locale.is_some(),
         locale: change.locale.clone().flatten().map(|locale| locale.to_string()),
         now,
+        search_name: change.display_name.as_ref().map(DisplayName::folded),
     };
     statement.get_result::<(UserRow,)>(conn).await.optional()?.map(|(row,)| user(row)).transpose()
 }
@@ -305,27 +327,18 @@ pub async fn update_password(
     statement.get_result::<(UserRow,)>(conn).await.optional()?.map(|(row,)| user(row)).transpose()
 }
 
-/// Gives a user a role; `false` when it has it already.
-///
-/// # Errors
-/// When the database fails, or knows no such role.
-pub async fn give_role(
-    conn: &mut Connection,
-    user_id: UserId,
-    role: &str,
-    now: DateTime<Utc>,
-) -> Result<bool, StoreError> {
-    let statement = GiveRole { user_id: user_id.uuid(), role: role.to_owned(), now };
-    Ok(statement.get_result::<(bool,)>(conn).await.optional()?.is_some())
-}
-
-/// Locks the rows that say which active users have this role, until the transaction ends, and tells who they are.
+/// Lets a user log in, or no more. Called with the user locked; `None` when there is no such user.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn lock_holders(conn: &mut Connection, role: &str) -> Result<Vec<UserId>, StoreError> {
-    let rows: Vec<(Uuid,)> = LockHolders { role: role.to_owned() }.load(conn).await?;
-    Ok(rows.into_iter().map(|(user_id,)| user_id.into()).collect())
+pub async fn update_state(
+    conn: &mut Connection,
+    user_id: UserId,
+    state: UserState,
+    now: DateTime<Utc>,
+) -> Result<Option<User>, StoreError> {
+    let statement = UpdateState { user_id: user_id.uuid(), state: state.as_str().to_owned(), now };
+    statement.get_result::<(UserRow,)>(conn).await.optional()?.map(|(row,)| user(row)).transpose()
 }
 
 /// Deletes a user and everything of theirs; `false` when there is no such user.

@@ -89,10 +89,13 @@ fn without_flag(url: &str) -> String {
 
 impl Link {
     pub(super) async fn ping(&mut self) -> RedisResult<()> {
-        let ping = redis::cmd("PING");
+        self.query(&redis::cmd("PING")).await
+    }
+
+    pub(super) async fn query<T: FromRedisValue>(&mut self, command: &redis::Cmd) -> RedisResult<T> {
         match self {
-            Self::One(connection) => ping.query_async(connection).await,
-            Self::Cluster(connection) => ping.query_async(connection).await,
+            Self::One(connection) => command.query_async(connection).await,
+            Self::Cluster(connection) => command.query_async(connection).await,
         }
     }
 

@@ -1,5 +1,8 @@
 //! Access is declared: every method has a policy, what is declared half does not start, and changes show in review.
 
+use std::collections::BTreeSet;
+
+use keyward::policy::access::OWN_PERMISSIONS;
 use keyward::proto::DESCRIPTORS;
 use keyward::rpc::methods::{Methods, PolicyError};
 use prost::Message;
@@ -19,6 +22,18 @@ fn every_method_has_a_policy() {
         let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
         assert!(methods.get(&path).is_some(), "{path}");
     }
+}
+
+#[test]
+fn the_permissions_of_administrators_are_those_of_the_api() {
+    let declared = pool().get_enum_by_name("keyward.v1.Permission").unwrap();
+    let names = declared.values().filter(|value| value.number() != 0).map(|value| {
+        let name = value.name().strip_prefix("PERMISSION_").unwrap().to_lowercase();
+        let (noun, verb) = name.rsplit_once('_').unwrap();
+        format!("{noun}.{verb}")
+    });
+    let names: BTreeSet<_> = names.collect();
+    assert_eq!(names, OWN_PERMISSIONS.map(str::to_owned).into());
 }
 
 #[test]

@@ -13,18 +13,7 @@ use tonic_types::StatusExt;
 use super::sources::rust_files;
 
 /// Reasons of what is declared and not built. None of them can be given.
-const NOT_BUILT: [&str; 10] = [
-    "CLEANUP_RUNNING",
-    "CURSOR_INVALID",
-    "EMAIL_TAKEN",
-    "LOCKOUT_NOT_FOUND",
-    "ROLE_EXISTS",
-    "ROLE_IN_USE",
-    "ROLE_NOT_FOUND",
-    "ROLE_STANDING",
-    "SERVICE_KEY_NOT_FOUND",
-    "USER_REQUIRED",
-];
+const NOT_BUILT: [&str; 0] = [];
 
 #[test]
 fn every_reason_can_be_given() {
@@ -97,8 +86,9 @@ fn after(error: &Error) -> Option<Error> {
         Error::CodeAttemptsExhausted => Error::ResetTokenExpired,
         Error::ResetTokenExpired => Error::InvalidCredentials,
         Error::InvalidCredentials => Error::Token(TokenRefusal::Missing),
-        Error::Token(_) => Error::PermissionMissing { permission: None },
-        Error::PermissionMissing { .. } => Error::NetworkBlocked,
+        Error::Token(_) => Error::PermissionMissing { permission: String::new() },
+        Error::PermissionMissing { .. } => Error::UserRequired,
+        Error::UserRequired => Error::NetworkBlocked,
         Error::NetworkBlocked => Error::UserSuspended,
         Error::UserSuspended => Error::Throttled { operation: "login", scope: "email", retry_after },
         Error::Throttled { .. } => {
@@ -111,10 +101,19 @@ fn after(error: &Error) -> Option<Error> {
         Error::ResetNotFound => Error::SessionNotFound,
         Error::SessionNotFound => Error::UserNotFound,
         Error::UserNotFound => Error::NetworkRuleNotFound,
-        Error::NetworkRuleNotFound => Error::NetworkRuleExists,
-        Error::NetworkRuleExists => Error::LastAdmin,
-        Error::LastAdmin => Error::PageTokenInvalid,
-        Error::PageTokenInvalid => Error::MessageTooLarge,
+        Error::NetworkRuleNotFound => Error::LockoutNotFound,
+        Error::LockoutNotFound => Error::ServiceKeyNotFound,
+        Error::ServiceKeyNotFound => Error::NetworkRuleExists,
+        Error::NetworkRuleExists => Error::RoleExists,
+        Error::RoleExists => Error::RoleNotFound { role: "support".to_owned() },
+        Error::RoleNotFound { .. } => Error::RoleInUse,
+        Error::RoleInUse => Error::RoleStanding,
+        Error::RoleStanding => Error::EmailTaken,
+        Error::EmailTaken => Error::LastAdmin,
+        Error::LastAdmin => Error::CleanupRunning { retry_after },
+        Error::CleanupRunning { .. } => Error::PageTokenInvalid,
+        Error::PageTokenInvalid => Error::CursorInvalid,
+        Error::CursorInvalid => Error::MessageTooLarge,
         Error::MessageTooLarge => Error::MessageMalformed,
         Error::MessageMalformed => Error::MethodUnknown,
         Error::MethodUnknown => Error::NotImplemented,

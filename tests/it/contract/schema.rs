@@ -6,8 +6,12 @@ use super::sources;
 use crate::harness::Database;
 
 /// Columns that end in `_id` and point to no row, with the reason.
-const NO_REFERENCE: [(&str, &str, &str); 3] = [
+const NO_REFERENCE: [(&str, &str, &str); 7] = [
     ("account_lockouts", "user_id", "checking it would lock the user, whom others lock before"),
+    ("audit_events", "actor_id", "the trail outlives whom it tells of"),
+    ("audit_events", "device_id", "named by the client"),
+    ("audit_events", "request_id", "named by the client, or made for one call"),
+    ("audit_events", "subject_id", "the trail outlives what it tells of"),
     ("revocations", "session_id", "the revocation outlives a deleted user's session"),
     ("sessions", "device_id", "named by the client; a session's device need not be a known one"),
 ];

@@ -23,7 +23,8 @@ pub(crate) struct TestApp {
     // Dropped in this order: the service before what it stands on.
     first: Option<Replica>,
     address: SocketAddr,
-    settings: Settings,
+    /// What it is configured with.
+    pub(crate) settings: Settings,
     /// The mails that the service has sent.
     pub(crate) mailbox: Mailbox,
     /// The service's time.
@@ -48,6 +49,11 @@ impl TestApp {
         Self { address: first.address, first: Some(first), settings, mailbox, clock, database }
     }
 
+    /// The settings of its replicas.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// The replica that is there from the start.
     pub(crate) fn first(&self) -> &Replica {
         self.first.as_ref().expect("the service is stopped")
@@ -55,7 +61,12 @@ impl TestApp {
 
     /// Another replica on the same database, with the same settings, clock and mailbox.
     pub(crate) async fn replica(&self) -> Replica {
-        Replica::start(&self.settings, self.clock.clone(), None).await
+        self.replica_with(&self.settings).await
+    }
+
+    /// Another replica on the same database, with other settings.
+    pub(crate) async fn replica_with(&self, settings: &Settings) -> Replica {
+        Replica::start(settings, self.clock.clone(), None).await
     }
 
     /// Stops the first replica as SIGTERM does, and waits for its end.
@@ -106,6 +117,11 @@ impl TestApp {
             .unwrap();
         let caused: i64 = row.get(0);
         within_patience("the mails in the outbox", self.mailbox.received(caused.try_into().unwrap())).await;
+    }
+
+    /// The master key, for programs that work on the same database.
+    pub(crate) fn master_key(&self) -> &str {
+        self.settings.value("master_key")
     }
 
     /// The service's time.

@@ -58,6 +58,12 @@ impl Device {
         self
     }
 
+    /// The same, calling over this connection.
+    pub(crate) fn over(mut self, channel: Channel) -> Self {
+        self.channel = channel;
+        self
+    }
+
     /// AuthService.
     pub(crate) fn auth(&self) -> AuthServiceClient<Wire> {
         AuthServiceClient::new(self.wire())

@@ -6,6 +6,7 @@ use keyward::proto::keyward::v1::{LoginResponse, Session, Tokens, User};
 
 use super::device::Device;
 use super::refusal::Refusal;
+use super::replica::Replica;
 
 /// Somebody who has an account, with the password [`PASSWORD`](super::PASSWORD).
 #[derive(Clone, Debug)]
@@ -50,6 +51,12 @@ impl SignedIn {
         let tokens = login.tokens.unwrap();
         let device = device.bearing(&tokens.access_token);
         Self { device, session: login.session.unwrap(), tokens, evicted: login.evicted_sessions }
+    }
+
+    /// The same, calling another replica.
+    pub(crate) fn at_replica(mut self, replica: &Replica) -> Self {
+        self.device = self.device.at(replica);
+        self
     }
 
     /// Exchanges its tokens for new ones, and calls with those from now on.

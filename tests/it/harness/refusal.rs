@@ -42,7 +42,8 @@ impl Refusal {
         let text = details.localized_message().unwrap_or_else(|| panic!("no LocalizedMessage in {status:?}"));
         assert!(!text.message.is_empty() && !status.message().is_empty(), "{status:?}");
 
-        let passes = matches!(status.code(), Code::ResourceExhausted | Code::Unavailable);
+        let passes =
+            matches!(status.code(), Code::ResourceExhausted | Code::Unavailable) || info.reason == "CLEANUP_RUNNING";
         let retry_after = details.retry_info().and_then(|info| info.retry_delay);
         assert_eq!(retry_after.is_some(), passes, "{status:?}");
         let seconds = retry_after.map(|delay| delay.as_secs() + u64::from(delay.subsec_nanos() > 0));

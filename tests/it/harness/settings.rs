@@ -12,7 +12,7 @@ use uuid::Uuid;
 pub(crate) struct Settings(BTreeMap<String, String>);
 
 impl Default for Settings {
-    /// Quick hashing, mail by SMTP, a master key of its own, no throttles or lockouts, and waiting times so long that a busy
+    /// Quick hashing, mail by SMTP, a master key of its own, no throttles or lockouts, no cleanups but by hand, and waiting times so long that a busy
     /// machine does not decide what a test sees.
     fn default() -> Self {
         let master_key: Vec<u8> = [Uuid::new_v4(), Uuid::new_v4()].iter().flat_map(|id| *id.as_bytes()).collect();
@@ -32,6 +32,8 @@ impl Default for Settings {
             ("passwords.iterations", "1"),
             ("passwords.queue", "1000"),
             ("passwords.deadline", "30s"),
+            // Nothing is deleted behind a test's back.
+            ("cleanup.enabled", "false"),
             ("throttle.enabled", "false"),
             ("lockout.enabled", "false"),
         ]
@@ -52,9 +54,19 @@ impl Settings {
         self.set("throttle.enabled", "true").set("lockout.enabled", "true")
     }
 
+    /// The value of a key that is set.
+    pub(crate) fn value(&self, key: &str) -> &str {
+        &self.0[key]
+    }
+
     /// As the service reads them.
     pub(crate) fn load(&self) -> Config {
+        Config::load(None, self.environment()).unwrap()
+    }
+
+    /// As variables, for the program itself.
+    pub(crate) fn environment(&self) -> impl Iterator<Item = (String, String)> {
         let variable = |key: &str| format!("KEYWARD__{}", key.replace('.', "__").to_uppercase());
-        Config::load(None, self.0.iter().map(|(key, value)| (variable(key), value.clone()))).unwrap()
+        self.0.iter().map(move |(key, value)| (variable(key), value.clone()))
     }
 }

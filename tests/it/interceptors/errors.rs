@@ -50,13 +50,6 @@ async fn a_path_that_is_no_method_is_unknown() {
 }
 
 #[tokio::test]
-async fn a_method_that_is_declared_and_not_built_says_so() {
-    let app = TestApp::start().await;
-    let refusal = refused(call(&app.stranger(), "/keyward.v1.SessionService/GetJsonWebKeySet").await);
-    refusal.with(Code::Unimplemented, "NOT_IMPLEMENTED");
-}
-
-#[tokio::test]
 async fn a_body_that_is_no_message_is_malformed() {
     let app = TestApp::start().await;
     let address = app.first().address;

@@ -187,12 +187,13 @@ fn throttles_and_lockouts_in_memory_and_in_redis_do_as_the_model_does() {
                     if let Some(place) = made.len().checked_sub(which + 1) {
                         let question = made.remove(place);
                         model.conclude(&question, failed, now);
+                        let mut began = Vec::new();
                         if failed {
-                            memory.fail(&question, now);
+                            began = memory.fail(&question, now);
                         } else {
                             memory.give_back(&question, now);
                         }
-                        runtime.block_on(redis.conclude(&question, failed, now)).unwrap();
+                        assert_eq!(runtime.block_on(redis.conclude(&question, failed, now)).unwrap(), began);
                     }
                 }
             }
@@ -247,8 +248,8 @@ fn the_lockout_of_an_account_in_postgres_does_as_the_rules_say() {
                         };
                         let kept = (now + TimeDelta::days(1), now + TimeDelta::days(2));
                         match login_attempts::reserve(&mut conn, new, &rule, kept).await.unwrap() {
-                            Reservation::Reserved { attempt, locked_until, .. } => {
-                                assert_eq!((Ok(()), tally.locked_until), (expected, locked_until));
+                            Reservation::Reserved { attempt, locks, .. } => {
+                                assert_eq!((Ok(()), tally.locked_until), (expected, locks.account_until));
                                 made.push(attempt);
                             }
                             Reservation::AccountLocked(attempt) => {

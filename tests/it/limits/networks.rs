@@ -109,3 +109,16 @@ async fn who_is_locked_out_cannot_use_up_the_attempts_at_an_account() {
     }
     device_at(&app, "new", "203.0.113.9").login(alice.email()).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_failure_is_not_washed_away_by_a_later_attempt_at_the_same_account() {
+    let app = TestApp::with(alone()).await;
+    for n in 0..14 {
+        // Locked accounts, too: what their lock refuses is given back, and what failed before is not.
+        while try_account(&app, n, "198.51.100.7").await.reason() == "INVALID_CREDENTIALS" {
+            app.advance(Duration::from_millis(1));
+        }
+    }
+    wrong(try_account(&app, 14, "198.51.100.7").await);
+    assert_eq!(try_account(&app, 15, "198.51.100.7").await.metadata("scope"), Some("ip_address"));
+}

@@ -36,7 +36,7 @@ async fn the_limit_holds(app: &TestApp, device_id: &str) {
 }
 
 async fn keys(redis: &RedisServer) -> usize {
-    redis.client().await.keys::<_, Vec<String>>("*").await.unwrap().len()
+    redis.client().await.keys::<_, Vec<String>>("*{refresh}:throttle*").await.unwrap().len()
 }
 
 async fn metric(app: &TestApp) -> bool {
@@ -53,7 +53,7 @@ async fn under_load(app: &TestApp, story: impl Future<Output = ()>) {
         while going_on.load(Ordering::Relaxed) {
             n += 1;
             // Everybody new, so that nobody meets a limit.
-            let address = format!("2001:db8:{worker:x}:{:x}:{:x}::1", n >> 16, n & 0xffff);
+            let address = format!("2001:{worker:x}:{:x}:{:x}::1", n >> 16, n & 0xffff);
             device_at(app, &format!("load-{worker}-{n}"), &address).get_origin().await.unwrap();
             served.fetch_add(1, Ordering::Relaxed);
         }
@@ -157,4 +157,50 @@ async fn a_redis_that_is_given_and_not_wanted_is_left_alone() {
     let app = TestApp::with(settings).await;
     the_limit_holds(&app, "phone").await;
     assert_eq!(keys(&redis).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_answers_nothing_but_errors_is_away() {
+    let redis = RedisServer::start().await;
+    let app = TestApp::with(throttled().set("redis.url", &redis.url())).await;
+    redis_is(&app, ServingStatus::Serving).await;
+    let mut client = redis.client().await;
+    for (spoil, mend) in
+        [("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0"), ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE")]
+    {
+        let mut order = async |text: &str| {
+            let mut words = text.split(' ');
+            let mut command = redis::cmd(words.next().unwrap());
+            for word in words {
+                command.arg(word);
+            }
+            command.query_async::<()>(&mut client).await.unwrap();
+        };
+        order(spoil).await;
+        the_limit_holds(&app, &format!("{}-at-once", &spoil[..6])).await;
+        redis_is(&app, ServingStatus::NotServing).await;
+        the_limit_holds(&app, &format!("{}-while", &spoil[..6])).await;
+        order(mend).await;
+        redis_is(&app, ServingStatus::Serving).await;
+        the_limit_holds(&app, &format!("{}-after", &spoil[..6])).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lockout_outlives_a_redis_that_has_lost_everything() {
+    let mut redis = RedisServer::start().await;
+    let settings = super::locking().set("redis.url", &redis.url()).set("redis.timeout", "100ms");
+    let app = TestApp::with(settings).await;
+    let phone = device_at(&app, "phone", "198.51.100.7");
+    for _ in 0..2 {
+        assert!(was_let_through(&guess("refresh", &phone, 0).await));
+    }
+    redis.kill();
+    redis_is(&app, ServingStatus::NotServing).await;
+    redis.start_again().await;
+    redis_is(&app, ServingStatus::Serving).await;
+    app.advance(std::time::Duration::from_mins(29));
+    assert!(!was_let_through(&guess("refresh", &phone, 0).await), "the lockout was lost");
+    app.advance(std::time::Duration::from_mins(1));
+    assert!(was_let_through(&guess("refresh", &phone, 0).await));
 }

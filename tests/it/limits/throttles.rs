@@ -8,7 +8,7 @@ use super::{OPERATIONS, client, device_at, guess, throttled, was_let_through};
 use crate::harness::{Device, RedisServer, Refusal, Settings, TestApp, at_once, refused};
 
 /// Requests allowed in 30 seconds from one device, and from one address.
-const QUOTAS: [(&str, usize, usize); 9] = [
+pub(super) const QUOTAS: [(&str, usize, usize); 9] = [
     ("register", 4, 10),
     ("resend_code", 3, 15),
     ("verify_email", 5, 15),

@@ -1,4 +1,4 @@
-//! Writing a login: the new session, the device limit, what that ends, and the notice, in one statement.
+//! Writing a login: the new session, the device limit, what that ends, the notice and the audit trail, in one statement.
 
 use std::net::IpAddr;
 
@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use uuid::Uuid;
 
 use super::{Connection, SessionColumns, SessionRow, StoreError, inet, session, session_columns, statement};
+use crate::model::id::AuditEventId;
 use crate::model::password::PasswordHash;
 use crate::model::session::{EndReason, Session};
 use crate::store::pg::login_attempts::Attempt;
@@ -29,6 +30,8 @@ pub struct NewLogin {
     pub max_devices: u32,
     /// When the access tokens of a session that this ends have expired.
     pub revocation_expires_at: DateTime<Utc>,
+    /// The request id of the call, for the audit trail.
+    pub request_id: String,
     /// The notice to the owner, sent when the device is new to the account.
     pub notice: OutboxMail,
     /// The attempt that this is the success of.
@@ -72,6 +75,8 @@ statement! {
         address_hash: Option<Vec<u8>> => Nullable<Binary>,
         tally: Option<String> => Nullable<Text>,
         network: Option<IpNet> => Nullable<Cidr>,
+        audit_event_id: Uuid => SqlUuid,
+        request_id: String => Text,
     } -> (Bool, Nullable<Text>, Nullable<SessionColumns>)
     // A concurrent login of the same user waits here for the other's commit, then finds another revision and writes
     // nothing. One that does match has seen every earlier login in its snapshot, so the limit cannot be raced.
@@ -118,6 +123,18 @@ statement! {
         -- Counting it makes the network's row come first, as everywhere.
         DELETE FROM account_lockouts a USING logged_in, (SELECT count(*) FROM cleared_network) AS network_first
         WHERE a.address_hash = $17 AND a.device_id = $18
+    ), audited AS (
+        INSERT INTO audit_events (audit_event_id, created_at, kind, actor_type, actor_id, subject_type, subject_id,
+            ip_address, device_id, request_id, details)
+        SELECT $20, $8, 'LOGIN_SUCCEEDED', 'USER', user_id, 'USER', user_id::text, $6, $4, $21,
+            jsonb_build_object('session_id', $1)
+        FROM logged_in
+        UNION ALL
+        -- Of the same millisecond, and random otherwise, as version 7 has it.
+        SELECT overlay(gen_random_uuid()::text PLACING left($20::text, 15) FROM 1)::uuid, $8,
+            CASE end_reason WHEN 'EVICTED' THEN 'SESSION_EVICTED' ELSE 'SESSION_REVOKED' END, 'USER', user_id,
+            'SESSION', session_id::text, $6, $4, $21, jsonb_build_object('user_id', user_id, 'reason', end_reason)
+        FROM ended
     )
     SELECT EXISTS (SELECT FROM noticed), s.end_reason, ", session_columns!(), "
     FROM logged_in LEFT JOIN ended s ON true"
@@ -150,6 +167,8 @@ pub async fn insert_login(conn: &mut Connection, login: NewLogin) -> Result<Logi
         network: login.attempt.as_ref().and_then(|attempt| attempt.network),
         tally: login.attempt.as_ref().map(|attempt| attempt.device_id.clone()),
         address_hash: login.attempt.map(|attempt| attempt.address_hash),
+        audit_event_id: AuditEventId::new(new.created_at).uuid(),
+        request_id: login.request_id,
     };
     let rows: Vec<(bool, Option<String>, Option<SessionRow>)> = statement.load(conn).await?;
     let Some((noticed, ..)) = rows.as_slice().first() else { return Ok(LoginOutcome::Outdated) };

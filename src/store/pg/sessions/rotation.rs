@@ -13,7 +13,7 @@ use super::{Connection, SessionColumns, SessionRow, StoreError, inet, session, s
 use crate::model::device::DeviceId;
 use crate::model::id::SessionId;
 use crate::model::session::Session;
-use crate::model::user::UserState;
+use crate::model::user::{TokenBasis, UserState};
 use crate::store::pg::users::stored_state;
 
 /// A refresh token presented by a device.
@@ -42,6 +42,8 @@ pub struct Rotated {
     pub generation: i64,
     /// The user's roles.
     pub roles: Vec<String>,
+    /// Which state of the user these roles are of.
+    pub basis: TokenBasis,
 }
 
 /// Everything that decides about a refresh token.
@@ -57,10 +59,18 @@ pub struct SessionStanding {
     pub user_state: UserState,
 }
 
-macro_rules! roles_of_session {
+macro_rules! roles_and_basis {
     () => {
-        "ARRAY(SELECT r.role FROM user_roles r WHERE r.user_id = s.user_id ORDER BY r.role)"
+        "ARRAY(SELECT r.role FROM user_roles r WHERE r.user_id = s.user_id ORDER BY r.role), \
+         u.revision, u.tokens_issued_from"
     };
+}
+
+type RotatedColumns = (SessionColumns, BigInt, Array<Text>, BigInt, Nullable<Timestamptz>);
+type RotatedRow = (SessionRow, i64, Vec<String>, i64, Option<DateTime<Utc>>);
+
+fn rotated((row, generation, roles, revision, issued_from): RotatedRow) -> Result<Rotated, StoreError> {
+    Ok(Rotated { session: session(row)?, generation, roles, basis: TokenBasis { revision, issued_from } })
 }
 
 statement! {
@@ -72,20 +82,20 @@ statement! {
         idle_expires_at: DateTime<Utc> => Timestamptz,
         ip_address: IpNet => Inet,
         user_agent: String => Text,
-    } -> (SessionColumns, BigInt, Array<Text>)
+    } -> (RotatedColumns)
     "UPDATE sessions s
     SET generation = s.generation + 1, rotated_at = $4, last_used_at = $4,
         expires_at = least($5, s.absolute_expires_at), ip_address = $6, user_agent = $7
     FROM users u
     WHERE s.session_id = $1 AND s.generation = $2 AND s.device_id = $3 AND s.ended_at IS NULL AND s.expires_at > $4
         AND u.user_id = s.user_id AND u.state = 'ACTIVE'
-    RETURNING ", session_columns!(), ", s.generation, ", roles_of_session!()
+    RETURNING ", session_columns!(), ", s.generation, ", roles_and_basis!()
 }
 
 statement! {
     FindStanding { session_id: Uuid => SqlUuid }
-        -> (SessionColumns, BigInt, Array<Text>, Timestamptz, Nullable<Timestamptz>, Text)
-    "SELECT ", session_columns!(), ", s.generation, ", roles_of_session!(), ", s.rotated_at, s.ended_at, u.state
+        -> (RotatedColumns, Timestamptz, Nullable<Timestamptz>, Text)
+    "SELECT ", session_columns!(), ", s.generation, ", roles_and_basis!(), ", s.rotated_at, s.ended_at, u.state
     FROM sessions s JOIN users u ON u.user_id = s.user_id WHERE s.session_id = $1"
 }
 
@@ -108,8 +118,8 @@ pub async fn rotate(
         ip_address: inet(rotation.ip_address),
         user_agent: rotation.user_agent.clone(),
     };
-    let row: Option<(SessionRow, i64, Vec<String>)> = statement.get_result(conn).await.optional()?;
-    row.map(|(row, generation, roles)| Ok(Rotated { session: session(row)?, generation, roles })).transpose()
+    let row: Option<(RotatedRow,)> = statement.get_result(conn).await.optional()?;
+    row.map(|(row,)| rotated(row)).transpose()
 }
 
 /// How a session stands, live or not; `None` when there is no such session.
@@ -120,13 +130,8 @@ pub async fn find_standing(
     conn: &mut Connection,
     session_id: SessionId,
 ) -> Result<Option<SessionStanding>, StoreError> {
-    type Row = (SessionRow, i64, Vec<String>, DateTime<Utc>, Option<DateTime<Utc>>, String);
+    type Row = (RotatedRow, DateTime<Utc>, Option<DateTime<Utc>>, String);
     let row: Option<Row> = FindStanding { session_id: session_id.uuid() }.get_result(conn).await.optional()?;
-    let Some((row, generation, roles, rotated_at, ended_at, state)) = row else { return Ok(None) };
-    Ok(Some(SessionStanding {
-        current: Rotated { session: session(row)?, generation, roles },
-        rotated_at,
-        ended_at,
-        user_state: stored_state(&state)?,
-    }))
+    let Some((row, rotated_at, ended_at, state)) = row else { return Ok(None) };
+    Ok(Some(SessionStanding { current: rotated(row)?, rotated_at, ended_at, user_state: stored_state(&state)? }))
 }

@@ -7,7 +7,9 @@ use keyward::app::App;
 use keyward::clock;
 use keyward::error::Error;
 use keyward::flows::networks::{self, NewRule, Target};
-use keyward::model::network::{NetworkAction, NetworkRule, RuleReason};
+use keyward::model::audit::Act;
+use keyward::model::network::{NetworkAction, NetworkRule};
+use keyward::model::remark::Remark;
 use uuid::Uuid;
 
 use crate::harness::{Replica, TestApp, within_patience};
@@ -22,7 +24,7 @@ impl Operator {
 
     /// Makes a rule that stays.
     pub(crate) async fn make(&self, action: NetworkAction, network: &str) -> Result<NetworkRule, Error> {
-        networks::create(&self.0, new_rule(action, network)).await
+        networks::create(&self.0, &Act::operator(), new_rule(action, network)).await
     }
 
     /// Makes a rule that ends by itself.
@@ -33,7 +35,7 @@ impl Operator {
         network: &str,
     ) -> Result<NetworkRule, Error> {
         let expires_at = Some(clock::add(self.0.clock.now(), lifetime));
-        networks::create(&self.0, NewRule { expires_at, ..new_rule(action, network) }).await
+        networks::create(&self.0, &Act::operator(), NewRule { expires_at, ..new_rule(action, network) }).await
     }
 
     /// Removes the rule of a network.
@@ -43,7 +45,7 @@ impl Operator {
 
     /// Removes a rule.
     pub(crate) async fn remove_by(&self, target: Target) -> Result<NetworkRule, Error> {
-        networks::delete(&self.0, target).await
+        networks::delete(&self.0, &Act::operator(), target).await
     }
 
     /// The rules in force.
@@ -67,6 +69,6 @@ impl Operator {
 }
 
 fn new_rule(action: NetworkAction, network: &str) -> NewRule {
-    let reason = RuleReason::parse("ticket 7").unwrap();
+    let reason = Remark::parse("ticket 7").unwrap();
     NewRule { network: network.parse().unwrap(), action, reason, expires_at: None }
 }

@@ -1,0 +1,2 @@
+DROP INDEX service_keys_revoked_at_idx;
+DROP INDEX service_keys_expires_at_idx;

@@ -1,0 +1,116 @@
+//! `keyward users import`: users from another system, a line of JSON each.
+
+mod lines;
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use self::lines::Lines;
+use super::super::{Failure, print};
+use crate::app::App;
+use crate::flows::transfer::import::{self, Import, Imported, Refused};
+use crate::model::audit::Act;
+
+/// How many lines are imported at once.
+const BATCH: u64 = 1000;
+
+/// What to import, and how.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Arguments {
+    /// The file of JSON lines, or - for standard input.
+    #[arg(value_name = "FILE|-")]
+    file: PathBuf,
+    /// Judge every line, and import none. Two lines that are in each other's way are noticed only where they are close.
+    #[arg(long)]
+    dry_run: bool,
+    /// Print the summary as JSON, for programs.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What came of all lines.
+#[derive(Debug, Default, serde::Serialize)]
+struct Summary {
+    lines: u64,
+    imported: u64,
+    skipped: u64,
+    refused: u64,
+    dry_run: bool,
+}
+
+pub(super) async fn run(app: &App, by: &Act, arguments: Arguments) -> Result<(), Failure> {
+    let (reader, bytes) = open(&arguments.file)?;
+    let bar = progress_bar(bytes)?;
+    let mut lines = Lines::new(reader);
+    let mut summary = Summary { dry_run: arguments.dry_run, ..Summary::default() };
+    let outcome = import_all((app, by), &mut lines, &mut summary, &bar).await;
+    summary.lines = lines.count;
+    bar.finish_and_clear();
+    print(&if arguments.json { serde_json::to_string(&summary)? + "\n" } else { summary.to_string() })?;
+    outcome?;
+    if summary.refused == 0 {
+        Ok(())
+    } else {
+        Err(format!("{} of {} lines were refused", summary.refused, summary.lines).into())
+    }
+}
+
+async fn import_all<R: BufRead>(
+    (app, by): (&App, &Act),
+    lines: &mut Lines<R>,
+    summary: &mut Summary,
+    bar: &ProgressBar,
+) -> Result<(), Failure> {
+    let import = Import::begin(app, summary.dry_run).await?;
+    while let Some((batch, unreadable)) = lines.take(BATCH)? {
+        let Imported { imported, skipped, refused } = import::import(app, by, &import, batch).await?;
+        summary.imported += imported;
+        summary.skipped += skipped;
+        let mut refused: Vec<_> = unreadable.into_iter().chain(refused).collect();
+        refused.sort_by_key(|refused| refused.number);
+        summary.refused += u64::try_from(refused.len()).unwrap_or(u64::MAX);
+        bar.suspend(|| report(&refused))?;
+        bar.set_position(lines.bytes);
+        bar.set_message(format!(
+            "{} imported, {} there already, {} refused",
+            summary.imported, summary.skipped, summary.refused
+        ));
+    }
+    Ok(())
+}
+
+/// Tells on standard error which lines were refused, and why.
+fn report(refused: &[Refused]) -> std::io::Result<()> {
+    let mut err = std::io::stderr().lock();
+    refused.iter().try_for_each(|Refused { number, reason }| writeln!(err, "line {number}: {reason}"))
+}
+
+/// The file, and its length where it has one.
+fn open(file: &Path) -> Result<(Box<dyn BufRead + Send>, Option<u64>), Failure> {
+    if file == Path::new("-") {
+        return Ok((Box::new(BufReader::new(std::io::stdin())), None));
+    }
+    let opened = File::open(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+    let metadata = opened.metadata()?;
+    Ok((Box::new(BufReader::new(opened)), metadata.is_file().then_some(metadata.len())))
+}
+
+/// Shown on a terminal only; elsewhere it draws nothing.
+fn progress_bar(bytes: Option<u64>) -> Result<ProgressBar, Failure> {
+    let (bar, template) = match bytes {
+        Some(bytes) => (ProgressBar::new(bytes), "{wide_bar} {percent:>3} %  {eta} left  {msg}"),
+        None => (ProgressBar::new_spinner(), "{spinner} {elapsed}  {msg}"),
+    };
+    Ok(bar.with_style(ProgressStyle::with_template(template)?))
+}
+
+impl std::fmt::Display for Summary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { lines, imported, skipped, refused, dry_run } = self;
+        let imported_as = if *dry_run { "would be imported" } else { "imported" };
+        writeln!(f, "{lines} lines: {imported} {imported_as}, {skipped} there already, {refused} refused")
+    }
+}

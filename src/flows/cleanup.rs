@@ -1,0 +1,129 @@
+//! Cleanup: what has expired or ended is deleted, by one replica at a time, in batches that hold nobody up.
+//!
+//! Nothing else depends on it: what is over counts as gone wherever it is looked up. A kind of leftovers that fails stops no
+//! other, and what is left behind is found by the next cleanup.
+
+mod lease;
+mod tables;
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::time::Instant;
+
+use crate::app::App;
+use crate::clock;
+use crate::error::{Error, causes};
+use crate::flows::audit::{self, Event};
+use crate::model::audit::{Act, EventKind, Subject};
+use crate::model::cleanup::{CleanupCount, Leftovers};
+use crate::store::pg::Expired;
+use crate::store::pg::leases::{self, Work};
+use lease::Lease;
+use tables::Table;
+
+/// The longest rest between two batches.
+const LONGEST_REST: Duration = Duration::from_secs(1);
+
+/// Is told after every batch how far its kind has come, and says whether to go on.
+pub type Watch<'a> = &'a (dyn Fn(CleanupCount) -> ControlFlow<()> + Sync);
+
+/// Cleans up now, because somebody asks for it. Puts that on record.
+///
+/// # Errors
+/// Another cleanup is running, or a failure of ours. That deleting failed is told in the counts.
+pub async fn run(app: &App, by: &Act, watch: Watch<'_>) -> Result<Vec<CleanupCount>, Error> {
+    let now = app.clock.now();
+    let mut tx = app.job_pool.begin().await?;
+    let outcome = async {
+        let lease = Lease::take(app, &mut tx, None, now).await?;
+        if lease.is_some() {
+            let event = Event { kind: EventKind::CleanupRun, subject: Subject::Nothing, details: Vec::new() };
+            audit::record(&mut tx, by, event, now).await?;
+        }
+        Ok::<_, Error>(lease)
+    }
+    .await;
+    let Some(lease) = tx.end(outcome).await? else {
+        let standing = leases::find(&mut *app.job_pool.get().await?, Work::Cleanup).await?;
+        let free_at = standing.and_then(|standing| standing.held_until).unwrap_or(now);
+        return Err(Error::CleanupRunning { retry_after: clock::until(free_at, now).max(Duration::from_secs(1)) });
+    };
+    sweep(app, lease, watch).await
+}
+
+/// Cleans up unless it is being done, or was done within `cleanup.interval`; returns how long it is until the next one is due.
+///
+/// # Errors
+/// A failure of ours.
+pub async fn run_if_due(app: &App, watch: Watch<'_>) -> Result<Duration, Error> {
+    let (now, interval) = (app.clock.now(), app.config.cleanup.interval);
+    let mut conn = app.job_pool.get().await?;
+    let lease = Lease::take(app, &mut conn, Some(clock::subtract(now, interval)), now).await?;
+    let Some(lease) = lease else {
+        let standing = leases::find(&mut conn, Work::Cleanup).await?;
+        let due_at = standing.and_then(|standing| match (standing.held_until, standing.done_at) {
+            (Some(held_until), _) => Some(held_until),
+            (None, done_at) => done_at.map(|done_at| clock::add(done_at, interval)),
+        });
+        return Ok(due_at.map_or(interval, |due_at| clock::until(due_at, now)));
+    };
+    drop(conn);
+    let counts = sweep(app, lease, watch).await?;
+    let deleted: u64 = counts.iter().map(|count| count.deleted).sum();
+    tracing::info!(deleted, failed = counts.iter().any(|count| count.failed), "a cleanup is done");
+    Ok(interval)
+}
+
+/// Deletes everything that is to go, one kind after the other.
+async fn sweep(app: &App, mut lease: Lease, watch: Watch<'_>) -> Result<Vec<CleanupCount>, Error> {
+    let mut counts = Vec::new();
+    for leftovers in Leftovers::ALL {
+        let mut count = CleanupCount { leftovers, deleted: 0, failed: false };
+        for table in tables::of(leftovers) {
+            if empty(app, *table, &mut lease, &mut count, watch).await?.is_break() {
+                lease.release(app, false).await?;
+                return Ok(counts);
+            }
+        }
+        counts.push(count);
+    }
+    lease.release(app, true).await?;
+    Ok(counts)
+}
+
+/// Deletes what is to go of one table, and adds it to the count.
+async fn empty(
+    app: &App,
+    table: Table,
+    lease: &mut Lease,
+    count: &mut CleanupCount,
+    watch: Watch<'_>,
+) -> Result<ControlFlow<()>, Error> {
+    let until = table.kept_since(app, app.clock.now());
+    let mut from = DateTime::<Utc>::UNIX_EPOCH;
+    loop {
+        lease.keep(app).await?;
+        let began = Instant::now();
+        let expired = Expired { from, until, batch: app.config.cleanup.batch.get() };
+        let deleted = match tables::delete(app, table, expired).await {
+            Ok(deleted) => deleted,
+            Err(error) => {
+                tracing::warn!(table = ?table, error = causes(&error), "a table could not be cleaned up");
+                count.failed = true;
+                return Ok(watch(*count));
+            }
+        };
+        count.deleted += deleted.count;
+        if watch(*count).is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+        if deleted.count < u64::from(expired.batch) {
+            return Ok(ControlFlow::Continue(()));
+        }
+        from = deleted.last.unwrap_or(from);
+        // Half of the time at the most: whoever waits for the disk or a core has the other half.
+        tokio::time::sleep(began.elapsed().min(LONGEST_REST)).await;
+    }
+}

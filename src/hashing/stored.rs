@@ -1,0 +1,117 @@
+//! Stored hashes of every family: read, weighed, compared with, and renewed as argon2id with the present parameters.
+//!
+//! Hashes that other systems made come in by an import and last until their owner's first login. Each family has a file.
+
+use super::argon2id::{Argon2id, Recipe};
+use super::bcrypt::Bcrypt;
+use super::memory::Memory;
+use super::pbkdf2::Pbkdf2;
+use super::scrypt::Scrypt;
+use super::{HashingError, Verdict};
+use crate::config::Ceilings;
+use crate::model::password::{Password, PasswordHash};
+
+/// The longest text that is looked at as a hash, in bytes. No family's is half as long.
+const MAX_BYTES: usize = 512;
+
+/// Why a hash cannot be compared with. Says nothing of its salt or output.
+#[derive(Debug, thiserror::Error)]
+pub enum HashUnusable {
+    /// It begins like none that is known.
+    #[error("is of no known family; argon2, bcrypt, scrypt and PBKDF2 are known, in PHC or modular crypt form")]
+    Unknown,
+    /// It begins like an Argon2 hash and does not go on like one.
+    #[error("is not a whole argon2 hash")]
+    Argon2(#[source] argon2::password_hash::Error),
+    /// It begins like a hash of this family and does not go on like one.
+    #[error("is not a whole {family} hash")]
+    Malformed {
+        /// The family.
+        family: &'static str,
+    },
+    /// It asks for more than is allowed.
+    #[error("costs too much: {asked}, where passwords.ceilings.{ceiling} allows {most}")]
+    TooCostly {
+        /// The setting that forbids it.
+        ceiling: &'static str,
+        /// What it asks for.
+        asked: u64,
+        /// What is allowed.
+        most: u64,
+    },
+}
+
+impl HashUnusable {
+    /// Refuses what is above a ceiling.
+    pub(super) fn unless_below(ceiling: &'static str, asked: u64, most: u64) -> Result<(), Self> {
+        if asked > most { Err(Self::TooCostly { ceiling, asked, most }) } else { Ok(()) }
+    }
+}
+
+/// A stored hash that may be compared with.
+pub(super) enum Stored {
+    Argon2(Recipe),
+    Bcrypt(Bcrypt),
+    Scrypt(Scrypt),
+    Pbkdf2(Pbkdf2),
+}
+
+/// How hashes are made, and what stored ones may cost.
+pub(super) struct Hashes {
+    pub(super) argon2id: Argon2id,
+    pub(super) ceilings: Ceilings,
+}
+
+impl Hashes {
+    /// Reads a stored hash of any family, unless it costs too much.
+    pub(super) fn read(&self, stored: &PasswordHash) -> Result<Stored, HashUnusable> {
+        let text = stored.as_str();
+        if text.len() > MAX_BYTES {
+            return Err(HashUnusable::Unknown);
+        }
+        let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| text.starts_with(prefix));
+        if begins(&["$argon2"]) {
+            let recipe = Recipe::read(text)?;
+            self.argon2id.weigh(&recipe, &self.ceilings)?;
+            Ok(Stored::Argon2(recipe))
+        } else if begins(&["$2a$", "$2b$", "$2y$"]) {
+            Bcrypt::read(text, &self.ceilings).map(Stored::Bcrypt)
+        } else if begins(&["$scrypt$"]) {
+            Scrypt::read(text, &self.ceilings).map(Stored::Scrypt)
+        } else if begins(&["$pbkdf2", "pbkdf2_"]) {
+            Pbkdf2::read(text, &self.ceilings).map(Stored::Pbkdf2)
+        } else {
+            Err(HashUnusable::Unknown)
+        }
+    }
+
+    /// Compares a password with a stored hash, or does the work of a new one without one.
+    pub(super) fn verify(
+        &self,
+        password: &Password,
+        stored: Option<&PasswordHash>,
+        memory: &mut Memory,
+    ) -> Result<Verdict, HashingError> {
+        let Some(stored) = stored else {
+            self.argon2id.spend(password, memory)?;
+            return Ok(Verdict::Wrong);
+        };
+        let stored = self.read(stored).map_err(HashingError::StoredHashUnusable)?;
+        let is_right = match &stored {
+            Stored::Argon2(recipe) => recipe.matches(password, memory)?,
+            Stored::Bcrypt(hash) => hash.matches(password),
+            Stored::Scrypt(hash) => hash.matches(password),
+            Stored::Pbkdf2(hash) => hash.matches(password),
+        };
+        let is_present = matches!(&stored, Stored::Argon2(recipe) if self.argon2id.is_present(recipe));
+        match (is_right, is_present) {
+            (true, true) => Ok(Verdict::Right { rehash: None }),
+            (true, false) => Ok(Verdict::Right { rehash: Some(self.argon2id.hash(password, memory)?) }),
+            (false, true) => Ok(Verdict::Wrong),
+            (false, false) => {
+                self.argon2id.spend(password, memory)?;
+                Ok(Verdict::Wrong)
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Lockouts: who is refused for a while after too many failures, and by what such a lockout is found again.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use ipnet::IpNet;
+
+use super::email::Email;
+use super::id::UserId;
+use super::operation::{Operation, Scope};
+
+/// What is locked out. As text it is opaque, names nobody, and can stand in a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LockoutKey {
+    /// A device or an address, by its keyed hash, from one operation.
+    Counted {
+        /// The operation.
+        operation: Operation,
+        /// Whether it is a device or an address.
+        scope: Scope,
+        /// Its hash.
+        subject: [u8; 16],
+    },
+    /// An address that has tried too many accounts, from logging in.
+    Network(IpNet),
+    /// An account, by the keyed hash of its address, for strangers (no device) or for a device that it knows.
+    Account {
+        /// The hash of the address.
+        address_hash: Vec<u8>,
+        /// The device; empty for all strangers.
+        device_id: String,
+    },
+}
+
+/// A lockout as it stands.
+#[derive(Clone, Debug)]
+pub struct Lockout {
+    /// What is locked out.
+    pub key: LockoutKey,
+    /// How many failures led to it.
+    pub failures: u32,
+    /// When it began.
+    pub created_at: DateTime<Utc>,
+    /// When it ends by itself.
+    pub expires_at: DateTime<Utc>,
+    /// The user whose account it is, if there is one.
+    pub owner: Option<(UserId, Email)>,
+}
+
+/// A text that is no lockout's identifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("is not the identifier of a lockout")]
+pub struct LockoutKeyInvalid;
+
+impl fmt::Display for LockoutKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            Self::Counted { operation, scope, subject } => {
+                format!("c {} {} {}", operation.as_str(), scope.as_str(), URL_SAFE_NO_PAD.encode(subject))
+            }
+            Self::Network(network) => format!("n {network}"),
+            Self::Account { address_hash, device_id } => {
+                format!("a {} {device_id}", URL_SAFE_NO_PAD.encode(address_hash))
+            }
+        };
+        f.write_str(&URL_SAFE_NO_PAD.encode(text))
+    }
+}
+
+impl FromStr for LockoutKey {
+    type Err = LockoutKeyInvalid;
+
+    fn from_str(text: &str) -> Result<Self, LockoutKeyInvalid> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| LockoutKeyInvalid)?;
+        let text = String::from_utf8(bytes).map_err(|_| LockoutKeyInvalid)?;
+        let hash = |text: &str| URL_SAFE_NO_PAD.decode(text).map_err(|_| LockoutKeyInvalid);
+        match text.split(' ').collect::<Vec<_>>().as_slice() {
+            ["c", operation, scope, subject] => Ok(Self::Counted {
+                operation: Operation::from_name(operation).ok_or(LockoutKeyInvalid)?,
+                scope: Scope::from_name(scope).ok_or(LockoutKeyInvalid)?,
+                subject: hash(subject)?.try_into().map_err(|_| LockoutKeyInvalid)?,
+            }),
+            ["n", network] => network.parse().map(Self::Network).map_err(|_| LockoutKeyInvalid),
+            ["a", address_hash, device_id] => {
+                Ok(Self::Account { address_hash: hash(address_hash)?, device_id: (*device_id).to_owned() })
+            }
+            _ => Err(LockoutKeyInvalid),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LockoutKey, LockoutKeyInvalid, Operation, Scope};
+
+    #[test]
+    fn an_identifier_leads_back_to_what_is_locked_out_and_can_stand_in_a_path() {
+        let keys = [
+            LockoutKey::Counted { operation: Operation::Login, scope: Scope::IpAddress, subject: [255; 16] },
+            LockoutKey::Network("203.0.113.9/32".parse().unwrap_or_default()),
+            LockoutKey::Network("2001:db8:1:2::/64".parse().unwrap_or_default()),
+            LockoutKey::Account { address_hash: vec![255; 32], device_id: String::new() },
+            LockoutKey::Account { address_hash: vec![0; 32], device_id: "A.b_c:d-9".to_owned() },
+        ];
+        for key in keys {
+            let text = key.to_string();
+            assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)), "{text}");
+            assert_eq!(text.parse(), Ok(key));
+        }
+        for text in ["", "!", "YQ", "YyBsb2dpbiBkZXZpY2UgQUE"] {
+            assert_eq!(text.parse::<LockoutKey>(), Err(LockoutKeyInvalid), "{text}");
+        }
+    }
+}

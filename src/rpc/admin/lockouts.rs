@@ -1,0 +1,77 @@
+//! Who is locked out.
+
+use tonic::{Request, Response, Status};
+
+use super::Admin;
+use crate::error::Error;
+use crate::flows::lockouts::{self, Target};
+use crate::model::lockout::{Lockout, LockoutKey};
+use crate::model::operation::{Operation, Scope};
+use crate::proto::keyward::v1 as pb;
+use crate::proto::keyward::v1::clear_lockout_request::Target as PbTarget;
+use crate::proto::keyward::v1::lockout::Scope as PbScope;
+use crate::rpc::accept::accept;
+use crate::rpc::convert::timestamp;
+use crate::rpc::{convert, page};
+
+pub(super) async fn list(
+    admin: &Admin,
+    request: Request<pb::ListLockoutsRequest>,
+) -> Result<Response<pb::ListLockoutsResponse>, Status> {
+    let call = accept(request)?;
+    let list = admin.list("ListLockouts", &call)?;
+    let size = page::size(call.message.page_size);
+    let after = list.cursor(&call.message.page_token)?.map(key_of).transpose()?;
+    let found = lockouts::list(&admin.0, after.as_ref(), size.saturating_add(1)).await?;
+    let (lockouts, next_page_token) = list.page_by(found, size, |lockout| lockout.key.to_string().into());
+    Ok(Response::new(pb::ListLockoutsResponse {
+        lockouts: lockouts.into_iter().map(Into::into).collect(),
+        next_page_token,
+    }))
+}
+
+pub(super) async fn clear(
+    admin: &Admin,
+    request: Request<pb::ClearLockoutRequest>,
+) -> Result<Response<pb::ClearLockoutResponse>, Status> {
+    let call = accept(request)?;
+    let by = call.act()?;
+    let target = match call.message.target {
+        // What is no identifier is that of no lockout.
+        Some(PbTarget::LockoutId(text)) => Target::Lockout(text.parse().map_err(|_| Error::LockoutNotFound)?),
+        Some(PbTarget::UserId(text)) => Target::User(convert::id("user_id", &text)?),
+        None => return Err(Error::invalid("target", "must be a lockout_id or a user_id").into()),
+    };
+    lockouts::clear(&admin.0, &by, target).await?;
+    Ok(Response::new(pb::ClearLockoutResponse {}))
+}
+
+fn key_of(cursor: Vec<u8>) -> Result<LockoutKey, Error> {
+    let text = String::from_utf8(cursor).map_err(|_| Error::PageTokenInvalid)?;
+    text.parse().map_err(|_| Error::PageTokenInvalid)
+}
+
+impl From<Lockout> for pb::Lockout {
+    fn from(lockout: Lockout) -> Self {
+        let Lockout { key, failures, created_at, expires_at, owner } = lockout;
+        let (scope, operation, subject) = match &key {
+            LockoutKey::Counted { operation, scope: Scope::Device, .. } => (PbScope::Device, *operation, String::new()),
+            LockoutKey::Counted { operation, .. } => (PbScope::IpAddress, *operation, String::new()),
+            LockoutKey::Network(network) => (PbScope::IpAddress, Operation::Login, network.addr().to_string()),
+            LockoutKey::Account { .. } => {
+                let email = owner.as_ref().map(|(_, email)| email.as_str().to_owned());
+                (PbScope::Account, Operation::Login, email.unwrap_or_default())
+            }
+        };
+        Self {
+            lockout_id: key.to_string(),
+            scope: scope.into(),
+            operation: operation.as_str().to_owned(),
+            subject,
+            user_id: owner.map(|(user_id, _)| user_id.to_string()).unwrap_or_default(),
+            failure_count: i32::try_from(failures).unwrap_or(i32::MAX),
+            create_time: Some(timestamp(created_at)),
+            expire_time: Some(timestamp(expires_at)),
+        }
+    }
+}

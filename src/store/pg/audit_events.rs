@@ -1,0 +1,166 @@
+//! The audit trail. Rows come and stay; only the retention takes them away.
+
+mod finding;
+mod following;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use diesel::sql_types::{Array, BigInt, Inet, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::RunQueryDsl;
+use ipnet::IpNet;
+use uuid::Uuid;
+
+pub use finding::find_page;
+pub use following::{Progress, find_between, find_first_since, find_progress, take_transaction_number};
+
+use super::statement::statement;
+use super::{Connection, StoreError};
+use crate::model::audit::{Act, Actor, AuditEvent, Event, EventFilter, EventKind, Subject};
+use crate::model::device::DeviceId;
+use crate::model::id::AuditEventId;
+
+macro_rules! event_columns {
+    () => {
+        "e.audit_event_id, e.sequence, e.created_at, e.kind, e.actor_type, e.actor_id, e.subject_type, e.subject_id, \
+         e.ip_address, e.device_id, e.request_id, e.details::text"
+    };
+}
+use event_columns;
+
+type EventColumns = (
+    SqlUuid,
+    BigInt,
+    Timestamptz,
+    Text,
+    Text,
+    Nullable<SqlUuid>,
+    Nullable<Text>,
+    Nullable<Text>,
+    Nullable<Inet>,
+    Nullable<Text>,
+    Text,
+    Text,
+);
+type EventRow = (
+    Uuid,
+    i64,
+    DateTime<Utc>,
+    String,
+    String,
+    Option<Uuid>,
+    Option<String>,
+    Option<String>,
+    Option<IpNet>,
+    Option<String>,
+    String,
+    String,
+);
+
+statement! {
+    Insert {
+        audit_event_ids: Vec<Uuid> => Array<SqlUuid>,
+        kinds: Vec<String> => Array<Text>,
+        subject_types: Vec<Option<String>> => Array<Nullable<Text>>,
+        subject_ids: Vec<Option<String>> => Array<Nullable<Text>>,
+        details: Vec<String> => Array<Text>,
+        actor_type: String => Text,
+        actor_id: Option<Uuid> => Nullable<SqlUuid>,
+        ip_address: Option<IpNet> => Nullable<Inet>,
+        device_id: Option<String> => Nullable<Text>,
+        request_id: String => Text,
+        now: DateTime<Utc> => Timestamptz,
+    } -> ()
+    "INSERT INTO audit_events (audit_event_id, created_at, kind, actor_type, actor_id, subject_type, subject_id, ip_address,
+        device_id, request_id, details)
+    SELECT e.audit_event_id, $11, e.kind, $6, $7, e.subject_type, e.subject_id, $8, $9, $10, e.details::jsonb
+    FROM unnest($1, $2, $3, $4, $5) WITH ORDINALITY
+        AS e (audit_event_id, kind, subject_type, subject_id, details, place)
+    ORDER BY e.place"
+}
+
+statement! {
+    AllowRetention {} -> ()
+    "SET LOCAL keyward.retention = 'on'"
+}
+
+statement! {
+    DeleteExpired { before: Uuid => SqlUuid, limit: i64 => BigInt } -> ()
+    "DELETE FROM audit_events WHERE audit_event_id IN (
+        SELECT audit_event_id FROM audit_events WHERE audit_event_id < $1
+        ORDER BY audit_event_id LIMIT $2 FOR UPDATE SKIP LOCKED
+    )"
+}
+
+/// Puts events of one act on record, in this order.
+///
+/// # Errors
+/// When the database fails.
+pub async fn insert(conn: &mut Connection, by: &Act, events: Vec<Event>, now: DateTime<Utc>) -> Result<(), StoreError> {
+    let mut statement = Insert {
+        audit_event_ids: Vec::new(),
+        kinds: Vec::new(),
+        subject_types: Vec::new(),
+        subject_ids: Vec::new(),
+        details: Vec::new(),
+        actor_type: by.actor.type_name().to_owned(),
+        actor_id: by.actor.id(),
+        ip_address: by.ip_address.map(IpNet::from),
+        device_id: by.device_id.clone().map(DeviceId::into),
+        request_id: by.request_id.clone(),
+        now,
+    };
+    for Event { kind, subject, details } in events {
+        statement.audit_event_ids.push(AuditEventId::new(now).uuid());
+        statement.kinds.push(kind.as_str().to_owned());
+        statement.subject_types.push(subject.type_name().map(str::to_owned));
+        statement.subject_ids.push(subject.id());
+        statement.details.push(as_json(details));
+    }
+    statement.execute(conn).await?;
+    Ok(())
+}
+
+fn as_json(details: Vec<(&'static str, String)>) -> String {
+    let details: BTreeMap<_, _> = details.into_iter().collect();
+    serde_json::json!(details).to_string()
+}
+
+/// Deletes at most `limit` of the events that happened before a time, the oldest first; returns how many. Inside of a
+/// transaction, or the database refuses.
+///
+/// # Errors
+/// When the database fails.
+pub async fn delete_expired(conn: &mut Connection, before: DateTime<Utc>, limit: u32) -> Result<usize, StoreError> {
+    AllowRetention {}.execute(conn).await?;
+    let statement = DeleteExpired { before: AuditEventId::first_at(before).uuid(), limit: i64::from(limit) };
+    Ok(statement.execute(conn).await?)
+}
+
+fn event(row: EventRow) -> Result<AuditEvent, StoreError> {
+    let (audit_event_id, sequence, created_at, kind, actor_type, actor_id, ..) = row;
+    let (.., subject_type, subject_id, ip_address, device_id, request_id, details) = row;
+    let corrupt = |column| StoreError::Corrupt { column };
+    let details: BTreeMap<String, String> =
+        serde_json::from_str(&details).map_err(|_| corrupt("audit_events.details"))?;
+    let device_id = device_id.as_deref().map(DeviceId::parse).transpose();
+    Ok(AuditEvent {
+        audit_event_id: audit_event_id.into(),
+        sequence,
+        created_at,
+        kind: EventKind::from_name(&kind).ok_or_else(|| corrupt("audit_events.kind"))?,
+        by: Act {
+            actor: Actor::from_stored(&actor_type, actor_id).ok_or_else(|| corrupt("audit_events.actor_type"))?,
+            ip_address: ip_address.map(|address| address.addr()),
+            device_id: device_id.map_err(|_| corrupt("audit_events.device_id"))?,
+            request_id,
+        },
+        subject: Subject::from_stored(subject_type.as_deref(), subject_id.as_deref())
+            .ok_or_else(|| corrupt("audit_events.subject_type"))?,
+        details: details.into_iter().collect(),
+    })
+}
+
+fn kind_names(filter: &EventFilter) -> Vec<String> {
+    filter.kinds.iter().map(|kind| kind.as_str().to_owned()).collect()
+}

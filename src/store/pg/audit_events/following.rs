@@ -1,0 +1,112 @@
+//! Following the audit trail in the order of recording, up to where nothing can come in between any more.
+//!
+//! Events are numbered when they are written and seen when their transaction commits, so a lower number may be seen after a
+//! higher one. Whoever follows asks first how far the trail goes, then for a number of a transaction; once every transaction
+//! with a lower number is over, nothing up to there is still to come. See the migration for what the database does for it.
+
+use chrono::{DateTime, Utc};
+use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::RunQueryDsl;
+use uuid::Uuid;
+
+use super::{Connection, EventColumns, EventRow, StoreError, event, event_columns, kind_names, statement};
+use crate::model::audit::{AuditEvent, EventFilter};
+use crate::model::id::AuditEventId;
+
+/// How many of the first events at a time or later are looked at for the one that was recorded first: more than are recorded
+/// within any one transaction.
+const FIRST_EVENTS: i64 = 1000;
+
+/// How far the trail goes, and which transactions may still add to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// The highest number of an event; 0 when there is none.
+    pub highest: i64,
+    /// Every transaction with a lower number is over.
+    pub oldest_running: i64,
+    /// No transaction has this number or a higher one yet, as far as is known.
+    pub next_transaction: i64,
+}
+
+statement! {
+    FindProgress {} -> (BigInt, BigInt, BigInt)
+    "SELECT coalesce((SELECT max(sequence) FROM audit_events), 0),
+        pg_snapshot_xmin(pg_current_snapshot())::text::bigint, pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+}
+
+statement! {
+    TakeTransactionNumber {} -> (BigInt)
+    "SELECT pg_current_xact_id()::text::bigint"
+}
+
+statement! {
+    FindFirstSince { from: Uuid => SqlUuid, start: DateTime<Utc> => Timestamptz, among: i64 => BigInt } -> (Nullable<BigInt>)
+    "SELECT min(sequence) FROM (
+        SELECT sequence FROM audit_events WHERE audit_event_id >= $1 AND created_at >= $2
+        ORDER BY audit_event_id LIMIT $3
+    ) first_events"
+}
+
+statement! {
+    FindBetween {
+        after: i64 => BigInt,
+        upto: i64 => BigInt,
+        actor_id: Option<Uuid> => Nullable<SqlUuid>,
+        subject_id: Option<String> => Nullable<Text>,
+        kinds: Vec<String> => Array<Text>,
+        start: Option<DateTime<Utc>> => Nullable<Timestamptz>,
+        end: Option<DateTime<Utc>> => Nullable<Timestamptz>,
+        limit: i64 => BigInt,
+    } -> (EventColumns)
+    "SELECT ", event_columns!(), " FROM audit_events e
+    WHERE e.sequence > $1 AND e.sequence <= $2 AND ($3 IS NULL OR e.actor_id = $3)
+        AND ($4 IS NULL OR e.subject_id = $4) AND (cardinality($5) = 0 OR e.kind = ANY ($5))
+        AND ($6 IS NULL OR e.created_at >= $6) AND ($7 IS NULL OR e.created_at < $7)
+    ORDER BY e.sequence LIMIT $8"
+}
+
+/// How far the trail goes now.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_progress(conn: &mut Connection) -> Result<Progress, StoreError> {
+    let (highest, oldest_running, next_transaction) = FindProgress {}.get_result(conn).await?;
+    Ok(Progress { highest, oldest_running, next_transaction })
+}
+
+/// A number of a transaction that is higher than that of every one begun before. Not within a transaction, whose own it
+/// would be.
+///
+/// # Errors
+/// When the database fails.
+pub async fn take_transaction_number(conn: &mut Connection) -> Result<i64, StoreError> {
+    let (number,) = TakeTransactionNumber {}.get_result(conn).await?;
+    Ok(number)
+}
+
+/// The number of the event that was recorded first among those that happened at `start` or later.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_first_since(conn: &mut Connection, start: DateTime<Utc>) -> Result<Option<i64>, StoreError> {
+    let from = AuditEventId::first_at(start).uuid();
+    let (first,) = FindFirstSince { from, start, among: FIRST_EVENTS }.get_result(conn).await?;
+    Ok(first)
+}
+
+/// Events that match, in the order of recording, numbered after the first and up to the second of `numbers`; at most `limit`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_between(
+    conn: &mut Connection,
+    filter: &EventFilter,
+    (after, upto): (i64, i64),
+    limit: u32,
+) -> Result<Vec<AuditEvent>, StoreError> {
+    let EventFilter { actor_id, subject_id, start, end, .. } = filter.clone();
+    let kinds = kind_names(filter);
+    let statement = FindBetween { after, upto, actor_id, subject_id, kinds, start, end, limit: i64::from(limit) };
+    let rows: Vec<(EventRow,)> = statement.load(conn).await?;
+    rows.into_iter().map(|(row,)| event(row)).collect()
+}
