@@ -3,6 +3,7 @@
 //! What is keyed by an e-mail address or an account is in `codes` and `attempts`.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::audit;
@@ -63,33 +64,26 @@ impl LimitRules {
                 rules.entry(operation).or_default().extend(limits);
             }
         };
-        let size = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
         let throttle = &config.throttle;
         for (name, quota) in throttle.operations.named().into_iter().filter(|_| throttle.enabled) {
-            let limit = |scope, count, wait| Limit {
-                kind: LimitKind::Throttle,
-                scope,
-                count: size(count),
-                window: throttle.period,
-                wait,
-            };
-            let device = limit(Scope::Device, quota.device.get(), throttle.device_cooldown);
-            add(name, [device, limit(Scope::IpAddress, quota.ip.get(), throttle.ip_cooldown)]);
+            let (device, ip) = ((quota.device, throttle.device_cooldown), (quota.ip, throttle.ip_cooldown));
+            add(name, pair(LimitKind::Throttle, throttle.period, device, ip));
         }
         let lockouts = config.lockout.operations.named().into_iter();
         for (name, rule) in lockouts.filter(|(name, _)| config.lockout.enabled && !NOTHING_TO_GUESS.contains(name)) {
-            let limit = |scope, count, wait| Limit {
-                kind: LimitKind::Lockout,
-                scope,
-                count: size(count),
-                window: rule.window,
-                wait,
-            };
-            let device = limit(Scope::Device, rule.device_failures.get(), rule.device_lock);
-            add(name, [device, limit(Scope::IpAddress, rule.ip_failures.get(), rule.ip_lock)]);
+            let (device, ip) = ((rule.device_failures, rule.device_lock), (rule.ip_failures, rule.ip_lock));
+            add(name, pair(LimitKind::Lockout, rule.window, device, ip));
         }
         Self(rules)
     }
+}
+
+/// A limit for the device and one for the address, each by how many it allows and how long one waits beyond that.
+fn pair(kind: LimitKind, window: Duration, device: (NonZeroU32, Duration), ip: (NonZeroU32, Duration)) -> [Limit; 2] {
+    [(Scope::Device, device), (Scope::IpAddress, ip)].map(|(scope, (count, wait))| {
+        let count = usize::try_from(count.get()).unwrap_or(usize::MAX);
+        Limit { kind, scope, count, window, wait }
+    })
 }
 
 /// Whether calls of an operation can be wrong guesses that count.
