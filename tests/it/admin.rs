@@ -5,6 +5,7 @@ mod audit;
 mod cleanup;
 mod create_user;
 mod last_admin;
+mod list_many_users;
 mod list_users;
 mod lockouts;
 mod network_rules;

@@ -175,7 +175,7 @@ statement! {
         ON CONFLICT ON CONSTRAINT users_email_key DO NOTHING
         RETURNING user_id
     ), given AS (
-        INSERT INTO user_roles (user_id, role) SELECT user_id, unnest($7) FROM created
+        INSERT INTO user_roles (user_id, role, user_created_at) SELECT user_id, unnest($7), $6 FROM created
     )
     SELECT true FROM created"
 }
@@ -190,8 +190,8 @@ statement! {
         search_name: Option<String> => Nullable<Text>,
     } -> (UserColumns)
     "UPDATE users u
-    SET display_name = coalesce($2, u.display_name), search_name = coalesce($6, u.search_name), locale = CASE WHEN $3 THEN $4 ELSE u.locale END,
-        updated_at = $5, revision = u.revision + 1
+    SET display_name = coalesce($2, u.display_name), search_name = coalesce($6, u.search_name),
+        locale = CASE WHEN $3 THEN $4 ELSE u.locale END, updated_at = $5, revision = u.revision + 1
     WHERE u.user_id = $1
     RETURNING ", user_columns!()
 }

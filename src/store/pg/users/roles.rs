@@ -23,7 +23,8 @@ statement! {
     "WITH taken AS (
         DELETE FROM user_roles WHERE user_id = $1 AND role <> ALL($2)
     ), given AS (
-        INSERT INTO user_roles (user_id, role) SELECT $1, unnest($2)
+        INSERT INTO user_roles (user_id, role, user_created_at)
+        SELECT u.user_id, unnest($2), u.created_at FROM users u WHERE u.user_id = $1
         ON CONFLICT ON CONSTRAINT user_roles_pkey DO NOTHING
     )
     UPDATE users u
@@ -39,7 +40,12 @@ statement! {
         now: DateTime<Utc> => Timestamptz,
         issued_from: DateTime<Utc> => Timestamptz,
     } -> (BigInt, Nullable<Timestamptz>)
-    "WITH given AS (INSERT INTO user_roles (user_id, role) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING user_id)
+    "WITH given AS (
+        INSERT INTO user_roles (user_id, role, user_created_at)
+        SELECT u.user_id, $2, u.created_at FROM users u WHERE u.user_id = $1
+        ON CONFLICT DO NOTHING
+        RETURNING user_id
+    )
     UPDATE users u
     SET updated_at = $3, revision = u.revision + 1, tokens_issued_from = greatest(u.tokens_issued_from, $4)
     FROM given WHERE u.user_id = given.user_id

@@ -47,6 +47,7 @@ statement! {
         emails: Vec<String> => Array<Text>,
         password_hashes: Vec<Option<String>> => Array<Nullable<Text>>,
         display_names: Vec<String> => Array<Text>,
+        search_names: Vec<String> => Array<Text>,
         locales: Vec<Option<String>> => Array<Nullable<Text>>,
         states: Vec<String> => Array<Text>,
         created: Vec<DateTime<Utc>> => Array<Timestamptz>,
@@ -56,16 +57,18 @@ statement! {
         now: DateTime<Utc> => Timestamptz,
     } -> (SqlUuid)
     "WITH created AS (
-        INSERT INTO users (user_id, email, password_hash, display_name, locale, state, revision, created_at, updated_at,
-            verified_at)
-        SELECT g.user_id, g.email, g.password_hash, g.display_name, g.locale, g.state, 1, g.created_at, $11, g.verified_at
-        FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)
-            AS g (user_id, email, password_hash, display_name, locale, state, created_at, verified_at)
+        INSERT INTO users (user_id, email, password_hash, display_name, search_name, locale, state, revision, created_at,
+            updated_at, verified_at)
+        SELECT g.user_id, g.email, g.password_hash, g.display_name, g.search_name, g.locale, g.state, 1, g.created_at,
+            $12, g.verified_at
+        FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9)
+            AS g (user_id, email, password_hash, display_name, search_name, locale, state, created_at, verified_at)
         ON CONFLICT DO NOTHING
-        RETURNING user_id
+        RETURNING user_id, created_at
     ), given AS (
-        INSERT INTO user_roles (user_id, role)
-        SELECT c.user_id, r.role FROM unnest($9, $10) AS r (user_id, role) JOIN created c ON c.user_id = r.user_id
+        INSERT INTO user_roles (user_id, role, user_created_at)
+        SELECT c.user_id, r.role, c.created_at
+        FROM unnest($10, $11) AS r (user_id, role) JOIN created c ON c.user_id = r.user_id
     )
     SELECT user_id FROM created"
 }
@@ -106,6 +109,7 @@ pub async fn import(
         emails: column(users, |user| user.email.as_str().to_owned()),
         password_hashes: column(users, |user| user.password_hash.clone().map(String::from)),
         display_names: column(users, |user| user.display_name.as_str().to_owned()),
+        search_names: column(users, |user| user.display_name.folded()),
         locales: column(users, |user| user.locale.clone().map(String::from)),
         states: column(users, |user| user.state.as_str().to_owned()),
         created: column(users, |user| user.created_at),
