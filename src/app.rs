@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
@@ -26,7 +27,7 @@ use crate::token::master::{CryptoError, Master};
 use crate::token::revocations::Revocations;
 
 /// How many connections the jobs have to themselves, so that no load of requests can starve the feeds.
-const JOB_CONNECTIONS: u32 = 4;
+const JOB_CONNECTIONS: u32 = 6;
 
 /// The service's parts.
 #[derive(Debug)]
@@ -71,6 +72,8 @@ pub struct App {
     pub trail: Trail,
     /// Cancelled when the service is told to stop: calls end by themselves, streams have to be ended.
     pub draining: CancellationToken,
+    /// What goes on after its call has been answered or given up; waited for when the service stops.
+    pub tasks: TaskTracker,
     /// What is told to Prometheus.
     pub metrics: Metrics,
 }
@@ -164,6 +167,7 @@ impl App {
             outbox_filled: Notify::new(),
             trail: Trail::default(),
             draining: CancellationToken::new(),
+            tasks: TaskTracker::new(),
             metrics: Metrics::default(),
         });
         flows::revocations::follow(&app, &mut flows::revocations::Position::default())

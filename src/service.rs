@@ -30,10 +30,13 @@ pub async fn run(
     let jobs = Jobs::start(&app, (&health, &HEALTH_NAMES), &draining, drained.clone());
     let http = tokio::spawn(rpc::http::serve(app.clone(), http_listener, draining.clone()));
     let until_drained = draining.clone();
+    let tasks = app.tasks.clone();
     tokio::spawn(async move { drain_when(&app, told_to_stop, health, until_drained).await });
 
     let served = rpc::serve(services, listener, draining.clone()).await;
     draining.cancel();
+    tasks.close();
+    tasks.wait().await;
     drained.cancel();
     jobs.stopped().await;
     // Until here it said that the service is draining; nobody waits for it.

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 use super::{Failure, logging, print};
 use crate::app::App;
@@ -12,7 +14,7 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::flows::cleanup;
 use crate::model::audit::Act;
-use crate::model::cleanup::CleanupCount;
+use crate::model::cleanup::{Cleanup, CleanupCount};
 
 /// How often the display moves while a batch is under way.
 const TICK: Duration = Duration::from_millis(120);
@@ -31,19 +33,37 @@ pub(super) async fn run(config: Config, arguments: Arguments) -> Result<(), Fail
     // Shown on a terminal only; elsewhere it draws nothing.
     let spinner = ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{spinner} {elapsed} {msg}")?);
     spinner.enable_steady_tick(TICK);
+    let told_to_stop = stop_between_batches()?;
     let show = |count: CleanupCount| {
         spinner.set_message(format!("{}: {} deleted", count.leftovers.as_str(), count.deleted));
-        ControlFlow::Continue(())
+        if told_to_stop.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    let counts = cleanup::run(&app, &Act::operator(), &show).await;
+    let cleanup = cleanup::run(&app, &Act::operator(), &show).await;
     spinner.finish_and_clear();
-    let counts = counts?;
+    let Cleanup { counts, complete } = cleanup?;
     print(&if arguments.json { as_json(&counts)? } else { as_table(&counts) })?;
-    if counts.iter().any(|count| count.failed) {
+    if !complete {
+        Err("stopped before all was cleaned up; the next cleanup goes on from there".into())
+    } else if counts.iter().any(|count| count.failed) {
         Err("not everything could be cleaned up; see the log".into())
     } else {
         Ok(())
     }
+}
+
+/// Cancelled by SIGINT or SIGTERM: what is half done is finished, and others may clean up at once.
+fn stop_between_batches() -> Result<CancellationToken, Failure> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let token = CancellationToken::new();
+    let told = token.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        told.cancel();
+    });
+    Ok(token)
 }
 
 fn as_table(counts: &[CleanupCount]) -> String {

@@ -6,22 +6,34 @@
 mod lease;
 mod tables;
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use tokio::sync::watch;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use crate::app::App;
 use crate::clock;
 use crate::error::{Error, causes};
 use crate::flows::audit::{self, Event};
 use crate::model::audit::{Act, EventKind, Subject};
-use crate::model::cleanup::{CleanupCount, Leftovers};
+use crate::model::cleanup::{Cleanup, CleanupCount, Leftovers};
 use crate::store::pg::Expired;
 use crate::store::pg::leases::{self, Work};
 use lease::Lease;
 use tables::Table;
+
+/// How far the clocks of two replicas may be apart: what is over for one may not be for the other for so long.
+const CLOCKS_DIFFER: Duration = Duration::from_mins(5);
+
+/// How soon it is worth asking again when another cleanup is running, and how late it may be needless to wait: most end long
+/// before their lease does.
+const SOONEST_RETRY: Duration = Duration::from_secs(1);
+const LATEST_RETRY: Duration = Duration::from_mins(1);
 
 /// The longest rest between two batches.
 const LONGEST_REST: Duration = Duration::from_secs(1);
@@ -33,7 +45,41 @@ pub type Watch<'a> = &'a (dyn Fn(CleanupCount) -> ControlFlow<()> + Sync);
 ///
 /// # Errors
 /// Another cleanup is running, or a failure of ours. That deleting failed is told in the counts.
-pub async fn run(app: &App, by: &Act, watch: Watch<'_>) -> Result<Vec<CleanupCount>, Error> {
+pub async fn run(app: &App, by: &Act, watch: Watch<'_>) -> Result<Cleanup, Error> {
+    let lease = begin(app, by).await?;
+    sweep(app, lease, watch).await
+}
+
+/// Cleans up now, as [`run`] does, but tells at `answer_at` what is deleted until then: the cleanup goes on by itself, whether or
+/// not anybody waits for it, and stops between two batches when the service does.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_until(app: &Arc<App>, by: Act, answer_at: Instant) -> Result<Cleanup, Error> {
+    let (telling, mut told) = watch::channel(None);
+    let sweeping = app.clone();
+    // From the lease on, lest a call that is cut off keeps it from others.
+    let cleanup = async move {
+        let lease = begin(&sweeping, &by).await?;
+        telling.send_replace(Some(BTreeMap::new()));
+        let note = |count: CleanupCount| {
+            telling.send_modify(|counts| counts.get_or_insert_default().extend([(count.leftovers, count)]));
+            if sweeping.draining.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        sweep(&sweeping, lease, &note).await
+    };
+    let mut task = app.tasks.spawn(cleanup.in_current_span());
+    if let Ok(done) = tokio::time::timeout_at(answer_at, &mut task).await {
+        return done.map_err(Error::internal)?;
+    }
+    match told.wait_for(Option::is_some).await.map(|counts| counts.clone().unwrap_or_default()) {
+        Ok(counts) => Ok(Cleanup { counts: counts.into_values().collect(), complete: false }),
+        // It did not get as far as that.
+        Err(_) => task.await.map_err(Error::internal)?,
+    }
+}
+
+async fn begin(app: &App, by: &Act) -> Result<Lease, Error> {
     let now = app.clock.now();
     let mut tx = app.job_pool.begin().await?;
     let outcome = async {
@@ -45,12 +91,12 @@ pub async fn run(app: &App, by: &Act, watch: Watch<'_>) -> Result<Vec<CleanupCou
         Ok::<_, Error>(lease)
     }
     .await;
-    let Some(lease) = tx.end(outcome).await? else {
-        let standing = leases::find(&mut *app.job_pool.get().await?, Work::Cleanup).await?;
-        let free_at = standing.and_then(|standing| standing.held_until).unwrap_or(now);
-        return Err(Error::CleanupRunning { retry_after: clock::until(free_at, now).max(Duration::from_secs(1)) });
-    };
-    sweep(app, lease, watch).await
+    if let Some(lease) = tx.end(outcome).await? {
+        return Ok(lease);
+    }
+    let standing = leases::find(&mut *app.job_pool.get().await?, Work::Cleanup).await?;
+    let free_at = standing.and_then(|standing| standing.held_until).unwrap_or(now);
+    Err(Error::CleanupRunning { retry_after: clock::until(free_at, now).clamp(SOONEST_RETRY, LATEST_RETRY) })
 }
 
 /// Cleans up unless it is being done, or was done within `cleanup.interval`; returns how long it is until the next one is due.
@@ -70,27 +116,33 @@ pub async fn run_if_due(app: &App, watch: Watch<'_>) -> Result<Duration, Error> 
         return Ok(due_at.map_or(interval, |due_at| clock::until(due_at, now)));
     };
     drop(conn);
-    let counts = sweep(app, lease, watch).await?;
+    let Cleanup { counts, complete } = sweep(app, lease, watch).await?;
     let deleted: u64 = counts.iter().map(|count| count.deleted).sum();
-    tracing::info!(deleted, failed = counts.iter().any(|count| count.failed), "a cleanup is done");
+    tracing::info!(deleted, complete, failed = counts.iter().any(|count| count.failed), "a cleanup has ended");
     Ok(interval)
 }
 
+/// Deletes everything that is to go, and gives the lease back however that ends.
+async fn sweep(app: &App, mut lease: Lease, watch: Watch<'_>) -> Result<Cleanup, Error> {
+    let outcome = empty_all(app, &mut lease, watch).await;
+    lease.release(app, outcome.as_ref().is_ok_and(|cleanup| cleanup.complete)).await?;
+    outcome
+}
+
 /// Deletes everything that is to go, one kind after the other.
-async fn sweep(app: &App, mut lease: Lease, watch: Watch<'_>) -> Result<Vec<CleanupCount>, Error> {
+async fn empty_all(app: &App, lease: &mut Lease, watch: Watch<'_>) -> Result<Cleanup, Error> {
     let mut counts = Vec::new();
     for leftovers in Leftovers::ALL {
         let mut count = CleanupCount { leftovers, deleted: 0, failed: false };
         for table in tables::of(leftovers) {
-            if empty(app, *table, &mut lease, &mut count, watch).await?.is_break() {
-                lease.release(app, false).await?;
-                return Ok(counts);
+            if empty(app, *table, lease, &mut count, watch).await?.is_break() {
+                counts.push(count);
+                return Ok(Cleanup { counts, complete: false });
             }
         }
         counts.push(count);
     }
-    lease.release(app, true).await?;
-    Ok(counts)
+    Ok(Cleanup { counts, complete: true })
 }
 
 /// Deletes what is to go of one table, and adds it to the count.

@@ -1,7 +1,7 @@
 //! What a cleanup deletes, and what came of it.
 
 /// A kind of leftovers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Leftovers {
     /// Registrations that are over, and the records of codes mailed.
     Registrations,
@@ -67,4 +67,13 @@ pub struct CleanupCount {
     pub deleted: u64,
     /// Whether deleting failed before all were gone.
     pub failed: bool,
+}
+
+/// What a cleanup did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cleanup {
+    /// What it did with each kind that it came to.
+    pub counts: Vec<CleanupCount>,
+    /// Whether it came to its end; otherwise it was stopped, or goes on.
+    pub complete: bool,
 }

@@ -1,16 +1,22 @@
 //! What a handler starts with: a message whose shape is good, and what the interceptors found out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use prost_protovalidate::Validate;
+use tokio::time::Instant;
 use tonic::{Extensions, Request};
 
+use super::interceptors::deadline::Deadline;
 use super::methods::MethodPolicy;
 use crate::error::{Error, Violation};
 use crate::model::audit::{Act, Actor};
 use crate::model::caller::{Authenticated, Caller};
 use crate::model::device::DeviceId;
 use crate::model::origin::{DeviceOrigin, Origin};
+
+/// The longest time that is set aside for an answer to be on its way.
+const LONGEST_WAY: Duration = Duration::from_secs(1);
 
 /// A call that may be served.
 pub(super) struct Accepted<T> {
@@ -78,6 +84,13 @@ impl<T> Accepted<T> {
             None => Actor::Anonymous,
         };
         Ok(Act { actor, ip_address: Some(ip_address), device_id: self.device_id(), request_id })
+    }
+
+    /// When an answer that takes as long as it may has to be on its way: a tenth of what is left, or a second, before the deadline.
+    pub(super) fn answer_at(&self) -> Result<Instant, Error> {
+        let Deadline(deadline) = self.extension()?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        Ok(deadline - (left / 10).min(LONGEST_WAY))
     }
 
     /// What an interceptor must have left; if not, the stack is put together wrongly.

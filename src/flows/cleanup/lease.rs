@@ -5,13 +5,14 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use super::CLOCKS_DIFFER;
 use crate::app::App;
 use crate::clock;
 use crate::error::Error;
 use crate::store::pg::Connection;
 use crate::store::pg::leases::{self, Term, Work};
 
-/// How long a process that dies in the middle of a cleanup keeps others from one, besides the time of one statement.
+/// How long a process may stand still in the middle of a cleanup, besides the time of one statement, before it counts as dead.
 const TERM: Duration = Duration::from_mins(1);
 
 /// A lease that this process has.
@@ -57,7 +58,7 @@ impl Lease {
     }
 }
 
-/// A statement that runs when the lease ends is still this process's.
+/// A statement that runs when the lease ends is still this process's, and another's clock may be ahead of it.
 fn term(app: &App) -> Duration {
-    TERM.saturating_add(app.config.database.statement_timeout)
+    TERM.saturating_add(app.config.database.statement_timeout).saturating_add(CLOCKS_DIFFER)
 }

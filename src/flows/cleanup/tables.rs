@@ -1,9 +1,8 @@
 //! Which tables hold which leftovers, and how long these are kept once they are over.
 
-use std::time::Duration;
-
 use chrono::{DateTime, Utc};
 
+use super::CLOCKS_DIFFER;
 use crate::app::App;
 use crate::clock;
 use crate::error::Error;
@@ -12,9 +11,6 @@ use crate::store::pg::{
     Deleted, Expired, account_lockouts, audit_events, code_quotas, login_networks, mail_outbox, network_rules,
     password_resets, registrations, revocations, service_keys, sessions, signing_keys,
 };
-
-/// How far the clocks of two replicas may be apart: what is of no use to one may be to the other for so long.
-const CLOCKS_DIFFER: Duration = Duration::from_mins(5);
 
 /// Rows of a table that are deleted for one reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,13 +1,11 @@
 //! Cleanups by hand.
 
-use std::ops::ControlFlow;
-
 use tonic::{Request, Response, Status};
 
 use super::super::accept::accept;
 use super::Admin;
 use crate::flows::cleanup;
-use crate::model::cleanup::{CleanupCount, Leftovers};
+use crate::model::cleanup::{Cleanup, CleanupCount, Leftovers};
 use crate::proto::keyward::v1 as pb;
 use crate::proto::keyward::v1::cleanup_count::Target;
 
@@ -16,8 +14,8 @@ pub(super) async fn run(
     request: Request<pb::RunCleanupRequest>,
 ) -> Result<Response<pb::RunCleanupResponse>, Status> {
     let call = accept(request)?;
-    let counts = cleanup::run(&admin.0, &call.act()?, &|_| ControlFlow::Continue(())).await?;
-    Ok(Response::new(pb::RunCleanupResponse { counts: counts.into_iter().map(Into::into).collect() }))
+    let Cleanup { counts, complete } = cleanup::run_until(&admin.0, call.act()?, call.answer_at()?).await?;
+    Ok(Response::new(pb::RunCleanupResponse { counts: counts.into_iter().map(Into::into).collect(), complete }))
 }
 
 impl From<CleanupCount> for pb::CleanupCount {

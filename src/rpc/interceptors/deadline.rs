@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::{HeaderMap, Request, Response};
+use tokio::time::Instant;
 use tonic::Status;
 use tonic::body::Body;
 
@@ -12,11 +13,17 @@ use crate::error::Error;
 /// How much earlier than the client's the deadline is, so that the answer with its details wins over the framework's.
 const MARGIN: Duration = Duration::from_millis(1);
 
-/// Serves the call within the shorter of `grpc-timeout` and `server.request_timeout`. A stream has begun to answer by then.
-pub(in crate::rpc) async fn deadline(gate: Gate, request: Request<Body>, next: Next) -> Response<Body> {
+/// When a call has to be answered.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::rpc) struct Deadline(pub(in crate::rpc) Instant);
+
+/// Serves the call within the shorter of `grpc-timeout` and `server.request_timeout`. Leaves its [`Deadline`]. A stream has begun to answer by then.
+pub(in crate::rpc) async fn deadline(gate: Gate, mut request: Request<Body>, next: Next) -> Response<Body> {
     let ours = gate.app.config.server.request_timeout;
     let limit = client_limit(request.headers()).map_or(ours, |client| client.saturating_sub(MARGIN).min(ours));
-    match tokio::time::timeout(limit, next.run(request)).await {
+    let deadline = Instant::now() + limit;
+    request.extensions_mut().insert(Deadline(deadline));
+    match tokio::time::timeout_at(deadline, next.run(request)).await {
         Ok(response) => response,
         Err(_) => Status::from(Error::DeadlineExceeded).into_http(),
     }

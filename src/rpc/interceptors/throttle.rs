@@ -29,7 +29,8 @@ pub(in crate::rpc) async fn throttle(gate: Gate, request: Request<Body>, next: N
     if !guesses {
         return serve(gate, request, next).await;
     }
-    let serving = tokio::spawn(trace::carried_on(serve(gate, request, next)));
+    let tasks = gate.app.tasks.clone();
+    let serving = tasks.spawn(trace::carried_on(serve(gate, request, next)));
     serving.await.unwrap_or_else(|cause| Status::from(Error::internal(cause)).into_http())
 }
 
