@@ -17,34 +17,67 @@ use crate::model::user::TokenBasis;
 use crate::store::pg::Connection;
 use crate::store::pg::revocations;
 use crate::store::pg::sessions::Ending;
+use crate::store::pg::transactions::{self, Running};
 use crate::token::access;
 use crate::token::revocations::Fed;
 
 pub use watch::{News, Watch, watch};
 
-/// For how long what was read is read again: longer than any transaction that writes to the feed may stay open, so that a
-/// commit which becomes visible out of order is not missed.
+/// How long what was read is read again at the least: by then, whoever has a place in the feed has a number of its transaction
+/// too, which it gets in the same statement.
 const OVERLAP: Duration = Duration::from_secs(30);
 
-/// How far a replica has followed the feed.
+/// How far a replica has followed the feed. A commit may become visible out of order, so what was read is read again until every
+/// transaction is over that may have a place before it.
 #[derive(Debug, Default)]
 pub struct Position {
-    /// Everything up to here was seen more than [`OVERLAP`] ago.
+    /// Up to here nothing can come in any more.
     settled: i64,
-    /// The highest place seen in each recent reading, and when.
-    recent: VecDeque<(Instant, i64)>,
+    /// The highest place seen in each recent reading.
+    recent: VecDeque<Seen>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Seen {
+    highest: i64,
+    at: Instant,
+    /// Whoever has a place before this has a transaction of a lower number.
+    numbered: Option<i64>,
+}
+
+impl Seen {
+    fn is_old(&self, now: Instant) -> bool {
+        now.duration_since(self.at) > OVERLAP
+    }
 }
 
 impl Position {
-    fn advance(&mut self, read_at: Instant, highest: Option<i64>) {
-        if let Some(highest) = highest.filter(|highest| self.recent.back().is_none_or(|(_, last)| last < highest)) {
-            self.recent.push_back((read_at, highest));
+    fn see(&mut self, now: Instant, highest: Option<i64>) {
+        if let Some(highest) = highest.filter(|highest| self.recent.back().is_none_or(|last| last.highest < *highest)) {
+            self.recent.push_back(Seen { highest, at: now, numbered: None });
         }
-        while let Some((seen_at, highest)) = self.recent.front().copied()
-            && read_at.duration_since(seen_at) > OVERLAP
-        {
-            self.settled = highest;
-            self.recent.pop_front();
+    }
+
+    /// Whether anything was seen so long ago that it may be settled.
+    fn is_to_settle(&self, now: Instant) -> bool {
+        self.recent.front().is_some_and(|seen| seen.is_old(now))
+    }
+
+    /// Settles what was written by transactions that are over; whether a number is needed for what remains.
+    fn settle(&mut self, now: Instant, running: Running) -> bool {
+        while let Some(seen) = self.recent.pop_front_if(|seen| seen.numbered.is_some_and(|it| it < running.oldest)) {
+            self.settled = seen.highest;
+        }
+        for seen in &mut self.recent {
+            // One that the database has not come to yet is of the time before it was restored.
+            seen.numbered = seen.numbered.filter(|number| *number < running.next);
+        }
+        self.recent.iter().any(|seen| seen.is_old(now) && seen.numbered.is_none())
+    }
+
+    fn number(&mut self, now: Instant, number: i64) {
+        for seen in self.recent.iter_mut().filter(|seen| seen.is_old(now)) {
+            seen.numbered.get_or_insert(number);
         }
     }
 }
@@ -94,7 +127,13 @@ fn stale(user_id: UserId, basis: TokenBasis, now: DateTime<Utc>) -> StaleUser {
 pub async fn follow(app: &App, position: &mut Position) -> Result<(), Error> {
     let started = Instant::now();
     let now = app.clock.now();
-    let read = revocations::find_after(&mut *app.job_pool.get().await?, position.settled, now).await?;
+    let mut conn = app.job_pool.get().await?;
+    let after = position.settled;
+    if position.is_to_settle(started) && position.settle(started, transactions::find_running(&mut conn).await?) {
+        position.number(started, transactions::take_number(&mut conn).await?);
+    }
+    let read = revocations::find_after(&mut conn, after, now).await?;
+    drop(conn);
     app.revocations.revoke(read.iter().filter_map(|revocation| match revocation.revoked {
         Revoked::Session(session_id) => Some((session_id, revocation.expires_at)),
         Revoked::StaleUser(_) => None,
@@ -104,27 +143,48 @@ pub async fn follow(app: &App, position: &mut Position) -> Result<(), Error> {
             app.revocations.make_stale(stale, revocation.expires_at);
         }
     }
-    position.advance(started, read.last().map(|revocation| revocation.sequence));
+    position.see(started, read.last().map(|revocation| revocation.sequence));
     app.revocations.feed(Fed { at: started, settled: position.settled }, now);
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Duration, Instant, OVERLAP, Position};
+    use super::{Duration, Instant, OVERLAP, Position, Running};
+
+    /// Settles, with a number of this transaction if one is needed.
+    fn settle(position: &mut Position, now: Instant, (oldest, next): (i64, i64), number: i64) -> i64 {
+        if position.is_to_settle(now) && position.settle(now, Running { oldest, next }) {
+            position.number(now, number);
+        }
+        position.settled
+    }
 
     #[test]
     fn what_was_read_is_read_again_until_no_commit_can_come_late() {
         let start = Instant::now();
         let mut position = Position::default();
-        position.advance(start, Some(10));
-        position.advance(start + Duration::from_secs(1), Some(12));
-        position.advance(start + OVERLAP, Some(12));
-        assert_eq!(position.settled, 0);
-        position.advance(start + OVERLAP + Duration::from_millis(1), Some(12));
-        assert_eq!(position.settled, 10);
-        position.advance(start + OVERLAP + Duration::from_secs(2), None);
-        assert_eq!(position.settled, 12);
-        assert!(position.recent.is_empty());
+        position.see(start, Some(10));
+        position.see(start + Duration::from_secs(1), Some(12));
+        assert!(!position.is_to_settle(start + OVERLAP));
+        let late = start + OVERLAP + Duration::from_millis(1);
+        assert_eq!(settle(&mut position, late, (100, 105), 106), 0);
+        assert_eq!(settle(&mut position, late, (106, 110), 110), 0, "number 106 itself may be running");
+        assert_eq!(settle(&mut position, late, (107, 110), 110), 10);
+        let later = start + OVERLAP + Duration::from_secs(2);
+        assert_eq!(settle(&mut position, later, (112, 112), 112), 10);
+        assert_eq!(settle(&mut position, later, (113, 113), 113), 12);
+        assert!(!position.is_to_settle(later + OVERLAP));
+    }
+
+    #[test]
+    fn a_restored_database_is_asked_again() {
+        let start = Instant::now();
+        let mut position = Position::default();
+        position.see(start, Some(10));
+        let late = start + OVERLAP * 2;
+        assert_eq!(settle(&mut position, late, (9_000, 9_001), 9_001), 0);
+        assert_eq!(settle(&mut position, late, (50, 60), 61), 0);
+        assert_eq!(settle(&mut position, late, (62, 62), 63), 10);
     }
 }

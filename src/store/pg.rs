@@ -24,6 +24,7 @@ pub mod roles;
 pub mod service_keys;
 pub mod sessions;
 pub mod signing_keys;
+pub mod transactions;
 pub mod user_devices;
 pub mod users;
 

@@ -225,7 +225,7 @@ async fn a_second_one_is_refused_on_every_replica_until_the_first_is_done() {
     for device in [(*admin).clone(), (*admin).clone().at(&second)] {
         let refusal = refused(answer(device.admin().run_cleanup(RunCleanupRequest {}).await));
         let refusal = refusal.with(Code::FailedPrecondition, "CLEANUP_RUNNING");
-        assert!(refusal.retry_after() <= Duration::from_secs(60), "{:?}", refusal.retry_after());
+        assert!(refusal.retry_after() <= Duration::from_mins(1), "{:?}", refusal.retry_after());
     }
     holding.rollback().await.unwrap();
     assert!(first.await.unwrap().unwrap().values().all(|count| !count.failed));
@@ -263,7 +263,7 @@ async fn one_that_takes_longer_than_its_call_tells_how_far_it_is_and_goes_on() {
     holding.rollback().await.unwrap();
     leased(&looker, false).await;
     assert_eq!(count(&looker, "sessions").await, 1, "it goes on without its call");
-    assert_eq!(clean_up(&admin).await.unwrap().len(), Target::Lockouts as usize);
+    assert!(clean_up(&admin).await.unwrap().contains_key("LOCKOUTS"), "and nobody is kept out");
 }
 
 #[tokio::test]
@@ -314,7 +314,7 @@ async fn a_cleanup_whose_process_died_keeps_others_out_for_some_minutes() {
     let dead = "INSERT INTO leases (work, holder, held_until) VALUES ('cleanup', gen_random_uuid(), $1)";
     app.database.client().await.execute(dead, &[&(app.now() + Duration::from_secs(90))]).await.unwrap();
     let refusal = refused(clean_up(&admin).await).with(Code::FailedPrecondition, "CLEANUP_RUNNING");
-    assert_eq!(refusal.retry_after(), Duration::from_secs(60));
+    assert_eq!(refusal.retry_after(), Duration::from_mins(1));
     app.advance(Duration::from_secs(90));
     clean_up(&admin).await.unwrap();
 }
