@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::authenticate;
+use super::{authenticate, roles};
 use crate::app::App;
 use crate::error::{Error, TokenRefusal};
 use crate::token::access::AccessClaims;
@@ -29,6 +29,7 @@ pub enum Introspection {
 pub async fn introspect(app: &App, access_token: &str) -> Result<Introspection, Error> {
     match good(app, access_token).await {
         Ok(claims) => {
+            roles::be_fresh(app).await?;
             let permissions = app.permissions.current().of(&claims.grant.roles);
             Ok(Introspection::Active { claims, permissions })
         }

@@ -84,7 +84,7 @@ pub async fn delete(app: &App, by: &Act, name: &RoleName) -> Result<(), Error> {
     let mut tx = app.pool.begin().await?;
     let outcome: Result<(), Error> = async {
         // Nobody can be given the role while it is locked.
-        let role = roles::lock(&mut tx, name).await?.ok_or_else(|| not_found(name))?;
+        let role = roles::lock_away(&mut tx, name).await?.ok_or_else(|| not_found(name))?;
         if roles::is_held(&mut tx, name).await? {
             return Err(Error::RoleInUse);
         }
@@ -114,6 +114,14 @@ pub async fn follow(app: &App) -> Result<(), Error> {
     let pairs = roles::find_permissions(&mut conn).await?;
     outdated.replace(pairs.into_iter().collect());
     Ok(())
+}
+
+/// Makes sure that the copy is one that can be trusted: reads the permissions again when that was too long ago.
+///
+/// # Errors
+/// When the database fails while it is needed.
+pub async fn be_fresh(app: &App) -> Result<(), Error> {
+    if app.permissions.is_fresh(app.config.revocations.max_age) { Ok(()) } else { follow(app).await }
 }
 
 /// Makes a change felt here that has been committed. It stands even if this fails: the feed's job brings it then.

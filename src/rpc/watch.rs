@@ -35,7 +35,7 @@ impl Watcher {
     /// Whether the call would be let in again now.
     pub(super) async fn is_still_admitted(&self) -> Result<(), Error> {
         authenticate::still_good(&self.app, &self.who).await?;
-        admit(&self.app, &self.policy.access, Some(&self.who))
+        admit(&self.app, &self.policy.access, Some(&self.who)).await
     }
 }
 

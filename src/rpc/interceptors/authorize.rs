@@ -8,7 +8,7 @@ use tonic::body::Body;
 use super::Gate;
 use crate::app::App;
 use crate::error::{Error, TokenRefusal};
-use crate::flows::service_keys;
+use crate::flows::{roles, service_keys};
 use crate::model::audit::{Act, Actor};
 use crate::model::caller::{Authenticated, ServiceCaller};
 use crate::model::device::DeviceId;
@@ -25,15 +25,18 @@ pub(in crate::rpc) async fn authorize(gate: Gate, request: Request<Body>) -> Res
     if let Some(Authenticated::Service(caller)) = who {
         service_keys::note_use(&gate.app, caller.service_key_id);
     }
-    admit(&gate.app, &policy.access, who)?;
+    admit(&gate.app, &policy.access, who).await?;
     if let Some(Authenticated::Service(caller)) = who {
         note_administration(&gate.app, caller, &request)?;
     }
     Ok(request)
 }
 
-/// Whether a method of this access admits this caller.
-pub(in crate::rpc) fn admit(app: &App, access: &Access, who: Option<&Authenticated>) -> Result<(), Error> {
+/// Whether a method of this access admits this caller. No I/O, unless the copy of what the roles permit is too old to be trusted.
+pub(in crate::rpc) async fn admit(app: &App, access: &Access, who: Option<&Authenticated>) -> Result<(), Error> {
+    if let (Access::Permission(_), Some(Authenticated::User(_))) = (access, who) {
+        roles::be_fresh(app).await?;
+    }
     let holds = |permission: &str| match who {
         Some(Authenticated::User(caller)) => app.permissions.current().allow(&caller.roles, permission),
         Some(Authenticated::Service(caller)) => caller.may(permission),

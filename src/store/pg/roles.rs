@@ -41,6 +41,11 @@ statement! {
 
 statement! {
     Lock { role: String => Text } -> (Bool)
+    "SELECT true FROM roles WHERE role = $1 FOR NO KEY UPDATE"
+}
+
+statement! {
+    LockAway { role: String => Text } -> (Bool)
     "SELECT true FROM roles WHERE role = $1 FOR UPDATE"
 }
 
@@ -112,16 +117,26 @@ pub async fn find_page(conn: &mut Connection, after: Option<&RoleName>, limit: u
     statement.load::<Row>(conn).await?.into_iter().map(role).collect()
 }
 
-/// The role of this name, which nobody else can change, give or delete until the transaction ends.
+/// The role of this name, which nobody else can change or delete until the transaction ends; others may give it.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn lock(conn: &mut Connection, name: &RoleName) -> Result<Option<Role>, StoreError> {
     // Waited for in one statement and read in the next, which sees what it has waited for.
-    let locked = Lock { role: name.to_string() }.get_result::<(bool,)>(conn).await.optional()?;
-    if locked.is_none() {
-        return Ok(None);
-    }
+    Lock { role: name.to_string() }.get_result::<(bool,)>(conn).await.optional()?;
+    find(conn, name).await
+}
+
+/// The role of this name, which nobody else can change, give or delete until the transaction ends.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lock_away(conn: &mut Connection, name: &RoleName) -> Result<Option<Role>, StoreError> {
+    LockAway { role: name.to_string() }.get_result::<(bool,)>(conn).await.optional()?;
+    find(conn, name).await
+}
+
+async fn find(conn: &mut Connection, name: &RoleName) -> Result<Option<Role>, StoreError> {
     Find { role: name.to_string() }.get_result::<Row>(conn).await.optional()?.map(role).transpose()
 }
 

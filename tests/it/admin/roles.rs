@@ -7,7 +7,7 @@ use serde_json::json;
 use tonic::Code;
 
 use super::{kinds, recorded};
-use crate::harness::{Device, TestApp, refused, within_patience};
+use crate::harness::{Device, Settings, TestApp, refused, within_patience};
 
 #[tokio::test]
 async fn roles_are_listed_in_the_order_of_the_alphabet() {
@@ -193,4 +193,29 @@ async fn what_becomes_of_a_role_is_on_record() {
     assert!(recorded.iter().all(|(_, actor, _)| actor == admin_id), "{recorded:?}");
     assert_eq!(recorded[0].2, json!({"permissions": "a.b,users.read"}));
     assert_eq!(recorded[1].2, json!({"old_permissions": "a.b,users.read", "new_permissions": "users.write"}));
+}
+
+#[tokio::test]
+async fn nothing_is_permitted_by_roles_that_were_read_too_long_ago() {
+    let settings = Settings::default().set("revocations.max_age", "300ms").set("database.statement_timeout", "200ms");
+    let app = TestApp::with(settings).await;
+    let admin = app.administrator("root@example.com").await;
+    let list = || admin.list_users(ListUsersRequest::default());
+    list().await.unwrap();
+    let mut client = app.database.client().await;
+    let tx = client.transaction().await.unwrap();
+    // Nobody can see whether the permissions have changed.
+    tx.batch_execute("LOCK TABLE feed_versions IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let refusal = within_patience("the permissions to be too old", async {
+        loop {
+            if let Err(refusal) = list().await {
+                return refusal;
+            }
+        }
+    })
+    .await;
+    refused::<()>(Err(refusal)).with(Code::Unavailable, "DATABASE_UNAVAILABLE");
+    admin.get_account().await.unwrap();
+    tx.rollback().await.unwrap();
+    list().await.unwrap();
 }
