@@ -9,7 +9,7 @@ use super::{Failure, logging, print};
 use crate::app::App;
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::flows::admins::{self, AdminCreated};
+use crate::flows::admins::{self, AdminCreated, Holder};
 use crate::model::display_name::DisplayName;
 use crate::model::email::Email;
 use crate::model::password::Password;
@@ -44,13 +44,14 @@ pub(super) async fn run(config: Config, command: Command) -> Result<(), Failure>
     let password = Password::parse(&read_password()?)?;
     match admins::create(&app, email, display_name, password).await? {
         AdminCreated::Created(user_id) => print(&format!("created the administrator {user_id}\n")),
-        AdminCreated::Promoted(user_id) => {
-            print(&format!("the user {user_id} is an administrator now; its password stays\n"))
-        }
-        AdminCreated::Unchanged(user_id) => {
-            print(&format!("the user {user_id} is an administrator already; its password stays\n"))
-        }
+        AdminCreated::Promoted(holder) => print(&stays(holder, "now")),
+        AdminCreated::Unchanged(holder) => print(&stays(holder, "already")),
     }
+}
+
+fn stays(Holder { user_id, can_log_in }: Holder, since: &str) -> String {
+    let but = if can_log_in { "" } else { ", but it cannot log in: it is suspended or has no password yet" };
+    format!("the user {user_id} is an administrator {since}; its password stays{but}\n")
 }
 
 /// Asks twice on a terminal; elsewhere reads standard input to its end, less the line break.

@@ -12,10 +12,19 @@ use crate::model::display_name::DisplayName;
 use crate::model::email::Email;
 use crate::model::id::UserId;
 use crate::model::password::Password;
-use crate::model::user::{ADMIN, User};
+use crate::model::user::{ADMIN, User, UserState};
 use crate::store::pg::Connection;
 use crate::store::pg::users::{self, NewUser};
 use crate::token::access;
+
+/// Who had the address before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The user.
+    pub user_id: UserId,
+    /// Whether it can log in: it is not suspended, and has a password.
+    pub can_log_in: bool,
+}
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,9 +32,9 @@ pub enum AdminCreated {
     /// A new user, who is an administrator.
     Created(UserId),
     /// The address has an account: its password stays, and it is an administrator now.
-    Promoted(UserId),
+    Promoted(Holder),
     /// It was an administrator already.
-    Unchanged(UserId),
+    Unchanged(Holder),
 }
 
 /// Makes the holder of an address an administrator, with this password if it has no account yet.
@@ -49,14 +58,18 @@ pub async fn create(
             record(&mut tx, EventKind::UserCreated, user_id, now).await?;
             return Ok(AdminCreated::Created(user_id));
         }
-        let holder = users::find_by_email(&mut tx, &new.email).await?.ok_or(Error::UserNotFound)?;
-        let user_id = holder.user.user_id;
+        let found = users::find_by_email(&mut tx, &new.email).await?.ok_or(Error::UserNotFound)?;
+        // Before its roles, as whoever else changes them does.
+        let found = users::lock(&mut tx, found.user.user_id).await?.ok_or(Error::UserNotFound)?;
+        let user_id = found.user.user_id;
+        let can_log_in = found.user.state == UserState::Active && found.password_hash.is_some();
+        let holder = Holder { user_id, can_log_in };
         let Some(basis) = users::give_role(&mut tx, user_id, ADMIN, access::issued_from(now), now).await? else {
-            return Ok(AdminCreated::Unchanged(user_id));
+            return Ok(AdminCreated::Unchanged(holder));
         };
         revocations::write_stale(app, &mut tx, user_id, basis, now).await?;
         record(&mut tx, EventKind::UserRolesSet, user_id, now).await?;
-        Ok(AdminCreated::Promoted(user_id))
+        Ok(AdminCreated::Promoted(holder))
     }
     .await;
     tx.end(outcome).await
