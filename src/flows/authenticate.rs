@@ -16,7 +16,7 @@ use crate::token::service_key;
 /// Asks the database only when what is in memory is too old to be trusted, or does not know the key of a token.
 ///
 /// # Errors
-/// Any [`TokenRefusal`] but `Missing` and `Reused`; the database away while it is needed.
+/// Any [`TokenRefusal`] but `Missing` and `Reused`; no device with an access token; the database away while it is needed.
 pub async fn authenticate(app: &App, bearer: &str, device_id: Option<&DeviceId>) -> Result<Authenticated, Error> {
     if service_key::is_meant(bearer) {
         return service_keys::authenticate(app, bearer).await.map(Authenticated::Service);
@@ -41,7 +41,8 @@ pub async fn still_good(app: &App, who: &Authenticated) -> Result<(), Error> {
 
 async fn user(app: &App, access_token: &str, device_id: Option<&DeviceId>) -> Result<Caller, Error> {
     let claims = unexpired(app, access_token).await?;
-    if device_id != Some(&claims.grant.device_id) {
+    let device_id = device_id.ok_or(Error::DeviceIdRequired)?;
+    if *device_id != claims.grant.device_id {
         return Err(TokenRefusal::DeviceMismatch.into());
     }
     if is_revoked(app, &claims.grant).await? {

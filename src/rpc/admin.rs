@@ -1,6 +1,6 @@
 //! AdminService: other people's accounts, and the gate itself.
 //!
-//! Each method stands in the file of what it is about. Those that are declared and not built answer UNIMPLEMENTED.
+//! Each method stands in the file of what it is about.
 
 mod audit;
 mod cleanup;
