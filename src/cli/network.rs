@@ -11,8 +11,8 @@ use crate::clock::{self, SystemClock};
 use crate::config::{Config, parse_duration};
 use crate::flows::networks::{self, NewRule, Target};
 use crate::model::audit::Act;
+use crate::model::line::Remark;
 use crate::model::network::{Network, NetworkAction, NetworkInvalid, NetworkRule};
-use crate::model::remark::Remark;
 
 /// The longest that a rule may last unless it stays: a hundred years, which calendars can write.
 const MAX_LIFETIME: Duration = Duration::from_hours(36_500 * 24);

@@ -7,7 +7,7 @@ mod cidr;
 use chrono::{DateTime, Utc};
 
 use super::id::NetworkRuleId;
-use super::remark::Remark;
+use super::line::Remark;
 
 pub use cidr::{Network, NetworkInvalid};
 

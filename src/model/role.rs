@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
+use super::line::Remark;
 use super::permission::{NameInvalid, Permission, name};
-use super::remark::Remark;
 use super::user::{ADMIN, NORMAL_USER};
 
 /// The roles that always exist, as the first migration makes them.

@@ -11,8 +11,8 @@ use super::expired::delete_expired;
 use super::statement::statement;
 use super::{Connection, StoreError};
 use crate::model::id::NetworkRuleId;
+use crate::model::line::Remark;
 use crate::model::network::{Network, NetworkAction, NetworkEffect, NetworkRule};
-use crate::model::remark::Remark;
 
 type Row = (Uuid, IpNet, String, String, DateTime<Utc>, Option<DateTime<Utc>>);
 

@@ -10,8 +10,8 @@ use diesel_async::RunQueryDsl;
 
 use super::statement::statement;
 use super::{Connection, StoreError};
+use crate::model::line::Remark;
 use crate::model::permission::Permission;
-use crate::model::remark::Remark;
 use crate::model::role::{Role, RoleName};
 
 macro_rules! role_columns {

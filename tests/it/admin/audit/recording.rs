@@ -4,8 +4,8 @@ use keyward::flows::networks::{self, NewRule, Target};
 use std::time::Duration;
 
 use keyward::model::audit::Act;
+use keyward::model::line::Remark;
 use keyward::model::network::NetworkAction;
-use keyward::model::remark::Remark;
 use keyward::proto::keyward::v1::AuditEvent;
 use keyward::proto::keyward::v1::User;
 use keyward::proto::keyward::v1::audit_event::{ActorType, Kind, SubjectType};

@@ -2,8 +2,8 @@
 
 use keyward::flows::networks::{self, NewRule};
 use keyward::model::audit::Act;
+use keyward::model::line::Remark;
 use keyward::model::network::NetworkAction;
-use keyward::model::remark::Remark;
 use tonic::Code;
 
 use crate::harness::{PASSWORD, Settings, TestApp, refused};

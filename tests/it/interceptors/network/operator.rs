@@ -8,8 +8,8 @@ use keyward::clock;
 use keyward::error::Error;
 use keyward::flows::networks::{self, NewRule, Target};
 use keyward::model::audit::Act;
+use keyward::model::line::Remark;
 use keyward::model::network::{NetworkAction, NetworkRule};
-use keyward::model::remark::Remark;
 use uuid::Uuid;
 
 use crate::harness::{Replica, TestApp, within_patience};
