@@ -54,6 +54,23 @@ async fn it_ends_with_the_access_token() {
 }
 
 #[tokio::test]
+async fn it_ends_with_the_permission() {
+    let app = TestApp::start().await;
+    let replica = app.replica().await;
+    let root = app.administrator("root@example.com").await;
+    root.create_role("auditor", &["audit.read"]).await.unwrap();
+    let alice = app.user("alice@example.com").await;
+    root.set_user_roles(&alice.user.user_id, &["auditor"]).await.unwrap();
+    app.advance(Duration::from_secs(1));
+    let phone = alice.sign_in("phone").await;
+    let watching = Device::clone(&phone).with("x-request-id", "watching").at(&replica);
+    let mut stream = watch(&watching, Request::default()).await.unwrap();
+    next(&mut stream).await;
+    root.set_permissions("auditor", &["users.read"]).await.unwrap();
+    assert_refused(&end(&mut stream).await, Code::PermissionDenied, "PERMISSION_MISSING");
+}
+
+#[tokio::test]
 async fn it_ends_well_when_the_service_stops_and_does_not_hold_it_up() {
     let mut app = TestApp::start().await;
     let root = administrator(&app).await;
