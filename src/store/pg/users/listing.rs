@@ -96,14 +96,22 @@ pub async fn find_page(
     } else {
         Sizes::default()
     };
-    let query = FindPage {
-        sql: sql::page(list, Way::choose(list, sizes), after.is_some()),
+    let query = |way| FindPage {
+        sql: sql::page(list, way, after.is_some()),
         limit: i64::from(limit),
         after_at: after.and_then(|after| after.at),
         after_id: after.map(|after| after.user_id.uuid()),
-        pattern,
-        role,
+        pattern: pattern.clone(),
+        role: role.clone(),
     };
-    let rows: Vec<(UserRow,)> = query.load(conn).await?;
+    let way = Way::choose(list, sizes);
+    let mut rows: Vec<(UserRow,)> = Vec::new();
+    if way == Way::OrderByHeart {
+        rows = query(Way::Near).load(conn).await?;
+    }
+    // What is near is all that is wanted, or not known to be all there is.
+    if rows.len() < usize::try_from(limit).unwrap_or(usize::MAX) {
+        rows = query(way).load(conn).await?;
+    }
     rows.into_iter().map(|(row,)| user(row)).collect()
 }

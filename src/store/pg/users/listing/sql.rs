@@ -4,7 +4,7 @@
 //! takes it.
 
 use super::user_columns;
-use super::way::Way;
+use super::way::{NEAR, Way};
 use crate::model::user::UserState;
 use crate::model::user_list::{UserList, UserTime};
 
@@ -26,7 +26,7 @@ pub(super) fn page(list: &UserList, way: Way, has_before: bool) -> String {
     let order = Order::of(list);
     let found = match way {
         // Each state by itself, in the order of its index: merging two walks costs next to nothing, and sorting all does not.
-        Way::Order | Way::OrderByHeart => list.state.map_or_else(
+        Way::Order | Way::OrderByHeart | Way::Near => list.state.map_or_else(
             || UserState::ALL.map(|state| along_order(list, way, state, has_before)).join(" UNION ALL "),
             |state| along_order(list, way, state, has_before),
         ),
@@ -47,15 +47,20 @@ pub(super) fn page(list: &UserList, way: Way, has_before: bool) -> String {
 fn along_order(list: &UserList, way: Way, state: UserState, has_before: bool) -> String {
     let order = Order::of(list);
     let mut conditions = conditions(list, Some(state), has_before);
+    let sorted = order.by(order.at, "u.user_id");
+    if way == Way::Near {
+        let found = all_of(&conditions);
+        let near = format!("SELECT {} AS at, u.user_id FROM users u {found} {sorted} LIMIT {NEAR}", order.at);
+        return format!(
+            "(SELECT at, user_id FROM ({near}) u WHERE {LOOKED_UP} {} LIMIT $1)",
+            order.by("at", "user_id")
+        );
+    }
     if list.role.is_some() {
         conditions.push(if way == Way::OrderByHeart { BY_HEART } else { LOOKED_UP }.to_owned());
     }
-    format!(
-        "(SELECT {at} AS at, u.user_id FROM users u {found} {sorted} LIMIT $1)",
-        at = order.at,
-        found = all_of(&conditions),
-        sorted = order.by(order.at, "u.user_id"),
-    )
+    let found = all_of(&conditions);
+    format!("(SELECT {} AS at, u.user_id FROM users u {found} {sorted} LIMIT $1)", order.at)
 }
 
 /// The holders of the role, in the order of their creation.

@@ -12,13 +12,19 @@ pub(super) const FEW: i64 = 2_500;
 /// Up to how many users are taken from an index at once, whose pages they share, or kept in memory while others are walked by.
 pub(super) const MANY: i64 = 20_000;
 
+/// How many users of the order are looked at before the holders of a role are learnt by heart.
+pub(super) const NEAR: i64 = 2_000;
+
 /// The way to the users of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
     /// Along the order, each user that fits; whether it has the role is looked up.
     Order,
-    /// Along the order, each user that fits; the holders of the role are known by heart.
+    /// Along the order, each user that fits; the holders of the role are known by heart. Where the next [`NEAR`] users fill the page,
+    /// they need not be.
     OrderByHeart,
+    /// Among the next [`NEAR`] users of the order, each that fits: all that a list of common users needs.
+    Near,
     /// Along the holders of the role, who are in the order themselves.
     Role,
     /// All holders of the role, sorted in the end.
@@ -51,17 +57,16 @@ impl Way {
     /// The way to this list, whose filters leave so many.
     pub(super) fn choose(list: &UserList, sizes: Sizes) -> Self {
         let at_most = |size: Option<i64>, limit| size.is_some_and(|size| size <= limit);
-        let by_heart = at_most(sizes.holders, MANY);
         let role_in_order = list.role.is_some() && list.prefix.is_none() && matches!(list.order.by, UserTime::Created);
         if at_most(sizes.in_state, FEW) {
             Self::Order
         } else if at_most(sizes.holders, FEW) {
             Self::Holders
         } else if at_most(sizes.found, MANY) {
-            if by_heart { Self::FoundByHeart } else { Self::Found }
+            if at_most(sizes.holders, MANY) { Self::FoundByHeart } else { Self::Found }
         } else if role_in_order && !at_most(sizes.in_state, MANY) {
             Self::Role
-        } else if by_heart {
+        } else if list.role.is_some() {
             Self::OrderByHeart
         } else {
             Self::Order
@@ -103,10 +108,10 @@ mod tests {
     fn the_holders_of_a_role_are_in_the_order_of_their_creation() {
         assert_eq!(way(UserOrder::default(), Some(MANY), None, None), Way::Role);
         assert_eq!(way(UserOrder::default(), Some(MANY + 1), None, Some(MANY + 1)), Way::Role);
-        assert_eq!(way(UserOrder::default(), Some(MANY + 1), None, Some(MANY)), Way::Order);
+        assert_eq!(way(UserOrder::default(), Some(MANY + 1), None, Some(MANY)), Way::OrderByHeart);
         assert_eq!(
-            [0, FEW, FEW + 1, MANY, MANY + 1].map(|holders| way(BY_LOGIN, Some(holders), None, None)),
-            [Way::Holders, Way::Holders, Way::OrderByHeart, Way::OrderByHeart, Way::Order]
+            [0, FEW, FEW + 1, MANY + 1].map(|holders| way(BY_LOGIN, Some(holders), None, None)),
+            [Way::Holders, Way::Holders, Way::OrderByHeart, Way::OrderByHeart]
         );
     }
 
