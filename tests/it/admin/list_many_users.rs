@@ -7,7 +7,8 @@ use uuid::Uuid;
 use crate::harness::TestApp;
 
 /// All have an address that begins with `user`, every third a name that begins with `Anna`, every ninth is suspended. All are
-/// holders of one role; the oldest 3,000 of a second, and a hundred of a third.
+/// holders of one role; the oldest 3,000 of a second, a hundred of a third, and of a fourth more of the suspended than of the
+/// others, so that the next of each state are not the next of all.
 const MANY_USERS: &str = "
     WITH made AS (
         INSERT INTO users (user_id, email, display_name, search_name, state, revision, created_at, updated_at, verified_at,
@@ -24,7 +25,8 @@ const MANY_USERS: &str = "
     INSERT INTO user_roles (user_id, role)
     SELECT user_id, 'normal_user' FROM numbered
     UNION ALL SELECT user_id, 'education_user' FROM numbered WHERE i > 18000
-    UNION ALL SELECT user_id, 'business_user' FROM numbered WHERE i % 210 = 0";
+    UNION ALL SELECT user_id, 'business_user' FROM numbered WHERE i % 210 = 0
+    UNION ALL SELECT user_id, 'support' FROM numbered WHERE i % 90 = 0 OR i % 110 = 0";
 
 /// Identifiers of those whom one statement finds that knows no way but through all users.
 const EXPECTED: &str = "
@@ -38,6 +40,7 @@ async fn every_way_leads_to_the_same_users() {
     let app = TestApp::start().await;
     let admin = app.administrator("root@example.com").await;
     let client = app.database.client().await;
+    admin.create_role("support", &[]).await.unwrap();
     client.execute(MANY_USERS, &[&app.now()]).await.unwrap();
     client.batch_execute("ANALYZE users, user_roles").await.unwrap();
     let states = [(State::Unspecified, ""), (State::Active, "ACTIVE"), (State::Suspended, "SUSPENDED")];
@@ -48,7 +51,7 @@ async fn every_way_leads_to_the_same_users() {
         ("last_login_time", "u.last_login_at NULLS FIRST, u.user_id"),
     ] {
         for (state, state_name) in states {
-            for role in ["", "normal_user", "education_user", "business_user"] {
+            for role in ["", "normal_user", "education_user", "business_user", "support"] {
                 for query in ["", "user", "anna", "user99"] {
                     let expected: Vec<String> = client
                         .query(&format!("{EXPECTED} ORDER BY {order} LIMIT 150"), &[&state_name, &role, &query])

@@ -89,14 +89,7 @@ pub async fn find_page(
 ) -> Result<Vec<User>, StoreError> {
     let pattern = list.prefix.as_ref().map(|prefix| sql::pattern(prefix.as_str()));
     let role = list.role.as_ref().map(ToString::to_string);
-    let sizes = if Way::depends_on_sizes(list) {
-        let count = CountSizes { sql: sql::sizes(list), limit: MANY + 1, pattern: pattern.clone(), role: role.clone() };
-        let (holders, found, in_state) = count.get_result::<(Option<i64>, Option<i64>, Option<i64>)>(conn).await?;
-        Sizes { holders, found, in_state }
-    } else {
-        Sizes::default()
-    };
-    let query = |way| FindPage {
+    let page = |way| FindPage {
         sql: sql::page(list, way, after.is_some()),
         limit: i64::from(limit),
         after_at: after.and_then(|after| after.at),
@@ -104,14 +97,17 @@ pub async fn find_page(
         pattern: pattern.clone(),
         role: role.clone(),
     };
-    let way = Way::choose(list, sizes);
-    let mut rows: Vec<(UserRow,)> = Vec::new();
-    if way == Way::OrderByHeart {
-        rows = query(Way::Near).load(conn).await?;
+    let mut sizes = Sizes::default();
+    if Way::depends_on_sizes(list) {
+        let near: Vec<(UserRow,)> = page(Way::Near).load(conn).await?;
+        if near.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
+            return near.into_iter().map(|(row,)| user(row)).collect();
+        }
+        let (pattern, role) = (pattern.clone(), role.clone());
+        let count = CountSizes { sql: sql::sizes(list), limit: MANY + 1, pattern, role };
+        let (holders, found, in_state) = count.get_result::<(Option<i64>, Option<i64>, Option<i64>)>(conn).await?;
+        sizes = Sizes { holders, found, in_state };
     }
-    // What is near is all that is wanted, or not known to be all there is.
-    if rows.len() < usize::try_from(limit).unwrap_or(usize::MAX) {
-        rows = query(way).load(conn).await?;
-    }
+    let rows: Vec<(UserRow,)> = page(Way::choose(list, sizes)).load(conn).await?;
     rows.into_iter().map(|(row,)| user(row)).collect()
 }

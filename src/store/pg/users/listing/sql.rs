@@ -25,11 +25,8 @@ pub(super) fn sizes(list: &UserList) -> String {
 pub(super) fn page(list: &UserList, way: Way, has_before: bool) -> String {
     let order = Order::of(list);
     let found = match way {
-        // Each state by itself, in the order of its index: merging two walks costs next to nothing, and sorting all does not.
-        Way::Order | Way::OrderByHeart | Way::Near => list.state.map_or_else(
-            || UserState::ALL.map(|state| along_order(list, way, state, has_before)).join(" UNION ALL "),
-            |state| along_order(list, way, state, has_before),
-        ),
+        Way::Order | Way::OrderByHeart => each_state(list, |state| along_order(list, way, state, has_before)),
+        Way::Near => near(list, has_before),
         Way::Role => along_role(list, has_before),
         Way::Holders => holders(list, has_before),
         Way::Found | Way::FoundByHeart => searched(list, way, has_before),
@@ -43,24 +40,35 @@ pub(super) fn page(list: &UserList, way: Way, has_before: bool) -> String {
     )
 }
 
+/// Those of the list's state, or of each by itself in the order of its index: merging two walks costs next to nothing, and
+/// sorting all does not.
+fn each_state(list: &UserList, found: impl Fn(UserState) -> String) -> String {
+    list.state.map_or_else(|| UserState::ALL.map(&found).join(" UNION ALL "), &found)
+}
+
 /// Those in one state who fit.
 fn along_order(list: &UserList, way: Way, state: UserState, has_before: bool) -> String {
     let order = Order::of(list);
     let mut conditions = conditions(list, Some(state), has_before);
-    let sorted = order.by(order.at, "u.user_id");
-    if way == Way::Near {
-        let found = all_of(&conditions);
-        let near = format!("SELECT {} AS at, u.user_id FROM users u {found} {sorted} LIMIT {NEAR}", order.at);
-        return format!(
-            "(SELECT at, user_id FROM ({near}) u WHERE {LOOKED_UP} {} LIMIT $1)",
-            order.by("at", "user_id")
-        );
-    }
     if list.role.is_some() {
         conditions.push(if way == Way::OrderByHeart { BY_HEART } else { LOOKED_UP }.to_owned());
     }
-    let found = all_of(&conditions);
+    let (found, sorted) = (all_of(&conditions), order.by(order.at, "u.user_id"));
     format!("(SELECT {} AS at, u.user_id FROM users u {found} {sorted} LIMIT $1)", order.at)
+}
+
+/// Those who fit among the next in the order.
+fn near(list: &UserList, has_before: bool) -> String {
+    let order = Order::of(list);
+    let next = each_state(list, |state| {
+        let (next, sorted) = (all_of(&placed(list, Some(state), has_before)), order.by(order.at, "u.user_id"));
+        format!("(SELECT {} AS at, u.* FROM users u {next} {sorted} LIMIT {NEAR})", order.at)
+    });
+    let mut conditions = Vec::new();
+    conditions.extend(list.prefix.as_ref().map(|_| SEARCHED.to_owned()));
+    conditions.extend(list.role.as_ref().map(|_| LOOKED_UP.to_owned()));
+    let (found, sorted) = (all_of(&conditions), order.by("at", "user_id"));
+    format!("SELECT at, user_id FROM (SELECT * FROM ({next}) n {sorted} LIMIT {NEAR}) u {found} {sorted} LIMIT $1")
 }
 
 /// The holders of the role, in the order of their creation.
@@ -112,6 +120,9 @@ fn searched(list: &UserList, way: Way, has_before: bool) -> String {
     }
 }
 
+const SEARCHED: &str =
+    "(u.email LIKE $4 OR u.search_name LIKE $4 OR (u.search_name IS NULL AND lower(u.display_name) LIKE $4))";
+
 const LOOKED_UP: &str = "EXISTS (SELECT FROM user_roles r WHERE r.user_id = u.user_id AND r.role = $5 OFFSET 0)";
 
 /// Said so, it is not made a join of: the holders are read once, and kept in a table of hashes.
@@ -119,20 +130,17 @@ const BY_HEART: &str = "(u.user_id IN (SELECT r.user_id FROM user_roles r WHERE 
 
 /// What is asked of a user, but for its role.
 fn conditions(list: &UserList, state: Option<UserState>, has_before: bool) -> Vec<String> {
+    let mut conditions = placed(list, state, has_before);
+    conditions.extend(list.prefix.as_ref().map(|_| SEARCHED.to_owned()));
+    conditions
+}
+
+/// Which part of the order of a state is looked at.
+fn placed(list: &UserList, state: Option<UserState>, has_before: bool) -> Vec<String> {
+    let order = Order::of(list);
     let mut conditions = Vec::new();
-    if let Some(state) = state {
-        conditions.push(in_state(state));
-    }
-    if has_before {
-        let order = Order::of(list);
-        conditions.push(order.beyond(order.at, "u.user_id"));
-    }
-    if list.prefix.is_some() {
-        conditions.push(
-            "(u.email LIKE $4 OR u.search_name LIKE $4 OR (u.search_name IS NULL AND lower(u.display_name) LIKE $4))"
-                .to_owned(),
-        );
-    }
+    conditions.extend(state.map(in_state));
+    conditions.extend(has_before.then(|| order.beyond(order.at, "u.user_id")));
     conditions
 }
 

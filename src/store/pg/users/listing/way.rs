@@ -1,8 +1,8 @@
 //! Which way leads to the users of a list.
 //!
 //! The planner takes those who fit a filter for evenly spread over time. Users who came together are not: it would walk by all
-//! others first. So the filters are counted, as far as it matters, and the query says which way to go, such that none takes
-//! long however the users are spread.
+//! others first. So what is near is looked at; if that is not enough, the filters are counted, as far as it matters, and the query
+//! says which way to go, such that none takes long however the users are spread.
 
 use crate::model::user_list::{UserList, UserTime};
 
@@ -12,7 +12,7 @@ pub(super) const FEW: i64 = 2_500;
 /// Up to how many users are taken from an index at once, whose pages they share, or kept in memory while others are walked by.
 pub(super) const MANY: i64 = 20_000;
 
-/// How many users of the order are looked at before the holders of a role are learnt by heart.
+/// How many users of the order are looked at before the filters are counted.
 pub(super) const NEAR: i64 = 2_000;
 
 /// The way to the users of a list.
@@ -20,10 +20,10 @@ pub(super) const NEAR: i64 = 2_000;
 pub(super) enum Way {
     /// Along the order, each user that fits; whether it has the role is looked up.
     Order,
-    /// Along the order, each user that fits; the holders of the role are known by heart. Where the next [`NEAR`] users fill the page,
-    /// they need not be.
+    /// Along the order, each user that fits; the holders of the role are known by heart.
     OrderByHeart,
-    /// Among the next [`NEAR`] users of the order, each that fits: all that a list of common users needs.
+    /// Among the next [`NEAR`] users of the order, each that fits. Tried before the filters are counted: where they fit many, that
+    /// fills the page.
     Near,
     /// Along the holders of the role, who are in the order themselves.
     Role,
