@@ -134,14 +134,14 @@ impl Table {
 }
 
 fn as_row(event: &AuditEvent) -> [String; HEADER.len()] {
-    let AuditEvent { created_at, kind, by, subject, details, .. } = event;
+    let AuditEvent { created_at, by, subject, details, .. } = event;
     let actor = by.actor.id().map(|id| id.to_string());
     let address = by.ip_address.map(|address| address.to_string());
     let device_id = by.device_id.as_ref().map(|device_id| device_id.as_str().to_owned());
     let details: Vec<_> = details.iter().map(|(name, value)| format!("{name}={value}")).collect();
     [
         time(*created_at),
-        kind.as_str().to_owned(),
+        event.kind_name().to_owned(),
         words([Some(by.actor.type_name().to_lowercase()), actor]),
         words([subject.type_name().map(str::to_lowercase), subject.id()]),
         words([address, device_id]),
@@ -155,11 +155,11 @@ fn words(words: [Option<String>; 2]) -> String {
 
 /// Under the names that the API has for the same.
 fn as_json(event: &AuditEvent) -> serde_json::Value {
-    let AuditEvent { audit_event_id, created_at, kind, by, subject, details, .. } = event;
+    let AuditEvent { audit_event_id, created_at, by, subject, details, .. } = event;
     serde_json::json!({
         "audit_event_id": audit_event_id,
         "create_time": time(*created_at),
-        "kind": kind.as_str(),
+        "kind": event.kind_name(),
         "actor_type": by.actor.type_name(),
         "actor_id": by.actor.id(),
         "subject_type": subject.type_name(),

@@ -15,6 +15,9 @@ use super::origin::DeviceOrigin;
 pub use kind::EventKind;
 pub use subject::Subject;
 
+/// What stands for a kind or a type that only a newer version knows. [`AuditEvent::details`] name it.
+pub const UNSPECIFIED: &str = "UNSPECIFIED";
+
 /// Who acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Actor {
@@ -28,6 +31,8 @@ pub enum Actor {
     Operator,
     /// The service itself.
     System,
+    /// One of a type that only a newer version knows. Read and never written: the database refuses its name.
+    Unknown(Option<Uuid>),
 }
 
 impl Actor {
@@ -40,6 +45,7 @@ impl Actor {
             Self::ServiceKey(_) => "SERVICE_KEY",
             Self::Operator => "OPERATOR",
             Self::System => "SYSTEM",
+            Self::Unknown(_) => UNSPECIFIED,
         }
     }
 
@@ -49,20 +55,21 @@ impl Actor {
         match self {
             Self::User(user_id) => Some(user_id.uuid()),
             Self::ServiceKey(service_key_id) => Some(service_key_id.uuid()),
+            Self::Unknown(id) => id,
             Self::Anonymous | Self::Operator | Self::System => None,
         }
     }
 
     /// The actor that is stored so.
     #[must_use]
-    pub fn from_stored(type_name: &str, id: Option<Uuid>) -> Option<Self> {
+    pub fn from_stored(type_name: &str, id: Option<Uuid>) -> Self {
         match (type_name, id) {
-            ("ANONYMOUS", None) => Some(Self::Anonymous),
-            ("USER", Some(id)) => Some(Self::User(id.into())),
-            ("SERVICE_KEY", Some(id)) => Some(Self::ServiceKey(id.into())),
-            ("OPERATOR", None) => Some(Self::Operator),
-            ("SYSTEM", None) => Some(Self::System),
-            _ => None,
+            ("ANONYMOUS", None) => Self::Anonymous,
+            ("USER", Some(id)) => Self::User(id.into()),
+            ("SERVICE_KEY", Some(id)) => Self::ServiceKey(id.into()),
+            ("OPERATOR", None) => Self::Operator,
+            ("SYSTEM", None) => Self::System,
+            (_, id) => Self::Unknown(id),
         }
     }
 }
@@ -163,12 +170,21 @@ pub struct AuditEvent {
     pub sequence: i64,
     /// When it happened.
     pub created_at: DateTime<Utc>,
-    /// What happened.
-    pub kind: EventKind,
+    /// What happened; `None` when only a newer version knows the kind.
+    pub kind: Option<EventKind>,
     /// Who did it, and from where.
     pub by: Act,
     /// What it was done to.
     pub subject: Subject,
-    /// What else is worth knowing, by name.
+    /// What else is worth knowing, by name. A kind or type that is not known here is told as it is stored, under
+    /// `unknown_kind`, `unknown_actor_type` or `unknown_subject_type`.
     pub details: Vec<(String, String)>,
+}
+
+impl AuditEvent {
+    /// The name of its kind.
+    #[must_use]
+    pub fn kind_name(&self) -> &'static str {
+        self.kind.map_or(UNSPECIFIED, EventKind::as_str)
+    }
 }

@@ -1,5 +1,6 @@
 //! What things are done to.
 
+use super::UNSPECIFIED;
 use crate::model::id::{NetworkRuleId, RegistrationId, ServiceKeyId, SessionId, UserId};
 
 /// What something was done to, by its identifier, which may outlive it.
@@ -23,6 +24,8 @@ pub enum Subject {
     ServiceKey(ServiceKeyId),
     /// A signing key.
     SigningKey(String),
+    /// Something of a type that only a newer version knows. Read and never written.
+    Unknown(String),
 }
 
 impl Subject {
@@ -39,6 +42,7 @@ impl Subject {
             Self::Lockout(_) => "LOCKOUT",
             Self::ServiceKey(_) => "SERVICE_KEY",
             Self::SigningKey(_) => "SIGNING_KEY",
+            Self::Unknown(_) => UNSPECIFIED,
         })
     }
 
@@ -53,17 +57,15 @@ impl Subject {
             Self::NetworkRule(id) => id.to_string(),
             Self::ServiceKey(id) => id.to_string(),
             Self::Role(name) => name.clone(),
-            Self::Lockout(id) | Self::SigningKey(id) => id.clone(),
+            Self::Lockout(id) | Self::SigningKey(id) | Self::Unknown(id) => id.clone(),
         })
     }
 
     /// The subject that is stored so.
     #[must_use]
-    pub fn from_stored(type_name: Option<&str>, id: Option<&str>) -> Option<Self> {
-        let (Some(type_name), Some(id)) = (type_name, id) else {
-            return (type_name.is_none() && id.is_none()).then_some(Self::Nothing);
-        };
-        match type_name {
+    pub fn from_stored(type_name: Option<&str>, id: Option<&str>) -> Self {
+        let (Some(type_name), Some(id)) = (type_name, id) else { return Self::Nothing };
+        let known = match type_name {
             "USER" => id.parse().ok().map(Self::User),
             "SESSION" => id.parse().ok().map(Self::Session),
             "REGISTRATION" => id.parse().ok().map(Self::Registration),
@@ -73,6 +75,7 @@ impl Subject {
             "SERVICE_KEY" => id.parse().ok().map(Self::ServiceKey),
             "SIGNING_KEY" => Some(Self::SigningKey(id.to_owned())),
             _ => None,
-        }
+        };
+        known.unwrap_or_else(|| Self::Unknown(id.to_owned()))
     }
 }

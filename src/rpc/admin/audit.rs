@@ -83,7 +83,7 @@ impl From<AuditEvent> for pb::AuditEvent {
         Self {
             audit_event_id: audit_event_id.to_string(),
             create_time: Some(timestamp(created_at)),
-            kind: Kind::from(kind).into(),
+            kind: kind.map(Kind::from).unwrap_or_default().into(),
             actor_type: actor_type.unwrap_or_default().into(),
             actor_id: by.actor.id().map(|id| id.to_string()).unwrap_or_default(),
             subject_type: subject_type.unwrap_or_default().into(),
@@ -123,6 +123,8 @@ mod tests {
             (Actor::ServiceKey(id.into()), ActorType::ServiceKey),
             (Actor::Operator, ActorType::Operator),
             (Actor::System, ActorType::System),
+            (Actor::Unknown(None), ActorType::Unspecified),
+            (Actor::Unknown(Some(id)), ActorType::Unspecified),
         ];
         let subjects = [
             (Subject::Nothing, SubjectType::Unspecified),
@@ -134,16 +136,17 @@ mod tests {
             (Subject::Lockout("l".to_owned()), SubjectType::Lockout),
             (Subject::ServiceKey(id.into()), SubjectType::ServiceKey),
             (Subject::SigningKey("k".to_owned()), SubjectType::SigningKey),
+            (Subject::Unknown("u".to_owned()), SubjectType::Unspecified),
         ];
         for (actor, actor_type) in actors {
             for (subject, subject_type) in &subjects {
-                assert_eq!(Actor::from_stored(actor.type_name(), actor.id()), Some(actor));
-                assert_eq!(Subject::from_stored(subject.type_name(), subject.id().as_deref()).as_ref(), Some(subject));
+                assert_eq!(Actor::from_stored(actor.type_name(), actor.id()), actor);
+                assert_eq!(&Subject::from_stored(subject.type_name(), subject.id().as_deref()), subject);
                 let shown: pb::AuditEvent = AuditEvent {
                     audit_event_id: id.into(),
                     sequence: 1,
                     created_at: now,
-                    kind: EventKind::LoginFailed,
+                    kind: Some(EventKind::LoginFailed),
                     by: Act { actor, ..Act::system() },
                     subject: subject.clone(),
                     details: Vec::new(),

@@ -137,28 +137,47 @@ pub async fn delete_expired(conn: &mut Connection, before: DateTime<Utc>, limit:
     Ok(statement.execute(conn).await?)
 }
 
+/// An event as it is stored. One of a newer version, which runs beside this one or ran before it, may have a kind or types that
+/// are not known here: it is told as far as it is known, with their names among the details.
 fn event(row: EventRow) -> Result<AuditEvent, StoreError> {
     let (audit_event_id, sequence, created_at, kind, actor_type, actor_id, ..) = row;
     let (.., subject_type, subject_id, ip_address, device_id, request_id, details) = row;
     let corrupt = |column| StoreError::Corrupt { column };
-    let details: BTreeMap<String, String> =
+    let details: BTreeMap<String, serde_json::Value> =
         serde_json::from_str(&details).map_err(|_| corrupt("audit_events.details"))?;
+    let mut details: Vec<_> = details.into_iter().map(|(name, value)| (name, as_text(value))).collect();
+    let mut unknown = |name: &str, stored: Option<String>| details.push((name.to_owned(), stored.unwrap_or_default()));
+    let actor = Actor::from_stored(&actor_type, actor_id);
+    if let Actor::Unknown(_) = actor {
+        unknown("unknown_actor_type", Some(actor_type));
+    }
+    let subject = Subject::from_stored(subject_type.as_deref(), subject_id.as_deref());
+    if let Subject::Unknown(_) = subject {
+        unknown("unknown_subject_type", subject_type);
+    }
+    let known_kind = EventKind::from_name(&kind);
+    if known_kind.is_none() {
+        unknown("unknown_kind", Some(kind));
+    }
     let device_id = device_id.as_deref().map(DeviceId::parse).transpose();
+    let device_id = device_id.map_err(|_| corrupt("audit_events.device_id"))?;
+    let by = Act { actor, ip_address: ip_address.map(|address| address.addr()), device_id, request_id };
     Ok(AuditEvent {
         audit_event_id: audit_event_id.into(),
         sequence,
         created_at,
-        kind: EventKind::from_name(&kind).ok_or_else(|| corrupt("audit_events.kind"))?,
-        by: Act {
-            actor: Actor::from_stored(&actor_type, actor_id).ok_or_else(|| corrupt("audit_events.actor_type"))?,
-            ip_address: ip_address.map(|address| address.addr()),
-            device_id: device_id.map_err(|_| corrupt("audit_events.device_id"))?,
-            request_id,
-        },
-        subject: Subject::from_stored(subject_type.as_deref(), subject_id.as_deref())
-            .ok_or_else(|| corrupt("audit_events.subject_type"))?,
-        details: details.into_iter().collect(),
+        kind: known_kind,
+        by,
+        subject,
+        details,
     })
+}
+
+fn as_text(detail: serde_json::Value) -> String {
+    match detail {
+        serde_json::Value::String(text) => text,
+        other => other.to_string(),
+    }
 }
 
 fn kind_names(filter: &EventFilter) -> Vec<String> {

@@ -2,6 +2,7 @@
 
 mod keeping;
 mod listing;
+mod newer;
 mod recording;
 mod tail;
 mod unrecorded;
