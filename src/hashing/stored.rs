@@ -20,6 +20,9 @@ pub enum HashUnusable {
     /// It begins like none that is known.
     #[error("is of no known family; argon2, bcrypt, scrypt and PBKDF2 are known, in PHC or modular crypt form")]
     Unknown,
+    /// It holds a control character, as no family's does.
+    #[error("holds a control character")]
+    ControlCharacter,
     /// It begins like an Argon2 hash and does not go on like one.
     #[error("is not a whole argon2 hash")]
     Argon2(#[source] argon2::password_hash::Error),
@@ -68,6 +71,9 @@ impl Hashes {
         let text = stored.as_str();
         if text.len() > MAX_BYTES {
             return Err(HashUnusable::Unknown);
+        }
+        if text.chars().any(char::is_control) {
+            return Err(HashUnusable::ControlCharacter);
         }
         let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| text.starts_with(prefix));
         if begins(&["$argon2"]) {

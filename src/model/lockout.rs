@@ -8,6 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use ipnet::IpNet;
 
+use super::device::DeviceId;
 use super::email::Email;
 use super::id::UserId;
 use super::operation::{Operation, Scope};
@@ -84,7 +85,7 @@ impl FromStr for LockoutKey {
                 subject: hash(subject)?.try_into().map_err(|_| LockoutKeyInvalid)?,
             }),
             ["n", network] => network.parse().map(Self::Network).map_err(|_| LockoutKeyInvalid),
-            ["a", address_hash, device_id] => {
+            ["a", address_hash, device_id] if device_id.is_empty() || DeviceId::parse(device_id).is_ok() => {
                 Ok(Self::Account { address_hash: hash(address_hash)?, device_id: (*device_id).to_owned() })
             }
             _ => Err(LockoutKeyInvalid),
@@ -94,7 +95,7 @@ impl FromStr for LockoutKey {
 
 #[cfg(test)]
 mod tests {
-    use super::{LockoutKey, LockoutKeyInvalid, Operation, Scope};
+    use super::{Engine, LockoutKey, LockoutKeyInvalid, Operation, Scope, URL_SAFE_NO_PAD};
 
     #[test]
     fn an_identifier_leads_back_to_what_is_locked_out_and_can_stand_in_a_path() {
@@ -110,7 +111,8 @@ mod tests {
             assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)), "{text}");
             assert_eq!(text.parse(), Ok(key));
         }
-        for text in ["", "!", "YQ", "YyBsb2dpbiBkZXZpY2UgQUE"] {
+        // The last is that of an account with a device that cannot be.
+        for text in ["", "!", "YQ", "YyBsb2dpbiBkZXZpY2UgQUE", &URL_SAFE_NO_PAD.encode("a AAAA a\0b")] {
             assert_eq!(text.parse::<LockoutKey>(), Err(LockoutKeyInvalid), "{text}");
         }
     }

@@ -8,3 +8,4 @@ mod reasons;
 mod schema;
 mod secrets;
 mod sources;
+mod texts;

@@ -93,6 +93,11 @@ fn what_is_not_whole_is_refused() {
         let refused = hasher.examine(&stored(unknown)).unwrap_err();
         assert!(matches!(refused, HashUnusable::Unknown), "{unknown}: {refused:?}");
     }
+    // Django's salt is any text otherwise.
+    for char in ["\0", "\n", "\u{85}"] {
+        let refused = hasher.examine(&stored(&HASHES[9].replace("SALT", char))).unwrap_err();
+        assert!(matches!(refused, HashUnusable::ControlCharacter), "{char:?}: {refused:?}");
+    }
     let endless = format!("{}{}", HASHES[5], "A".repeat(500));
     hasher.examine(&stored(&endless)).unwrap_err();
     for hash in HASHES {

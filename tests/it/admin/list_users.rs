@@ -154,6 +154,7 @@ async fn the_newest_come_first_and_a_login_moves_its_user() {
     refused(admin.list_users(asked("", "email")).await)
         .with(Code::InvalidArgument, "FIELD_INVALID")
         .naming(&["order_by"]);
+    refused(admin.list_users(asked("a\0b", "")).await).with(Code::InvalidArgument, "FIELD_INVALID").naming(&["query"]);
 }
 
 #[tokio::test]

@@ -187,6 +187,7 @@ async fn senseless_filters_are_named() {
     for (request, field) in [
         (Request { actor_id: "root".to_owned(), ..Default::default() }, "actor_id"),
         (Request { subject_id: "x".repeat(257), ..Default::default() }, "subject_id"),
+        (Request { subject_id: "a\0b".to_owned(), ..Default::default() }, "subject_id"),
         (Request { kinds: vec![0], ..Default::default() }, "kinds[0]"),
         (Request { kinds: vec![9999], ..Default::default() }, "kinds[0]"),
         (Request { kinds: vec![1, 1], ..Default::default() }, "kinds"),
