@@ -29,29 +29,45 @@ impl Transaction<'_> {
     /// # Errors
     /// Those of the outcome, and [`StoreError`] when the commit fails.
     pub async fn end<T, E: From<StoreError>>(mut self, outcome: Result<T, E>) -> Result<T, E> {
-        match outcome {
-            Ok(value) => {
-                AnsiTransactionManager::commit_transaction(&mut *self.0).await.map_err(StoreError::from)?;
-                Ok(value)
-            }
-            Err(error) => {
-                // The first error is the one to tell; a connection that cannot roll back is thrown away.
-                if let Err(rollback) = AnsiTransactionManager::rollback_transaction(&mut *self.0).await {
-                    tracing::debug!(error = %rollback, "a transaction could not be rolled back");
-                }
-                Err(error)
-            }
-        }
+        conclude(&mut self.0, outcome).await
     }
-}
 
-impl Transaction<'_> {
+    /// Does a part of the work whose failure takes back that part alone, so that the rest can go on.
+    ///
+    /// # Errors
+    /// Those of the part, and [`StoreError`] when the database fails.
+    pub async fn part<T, E: From<StoreError>>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        AnsiTransactionManager::begin_transaction(&mut *self.0).await.map_err(StoreError::from)?;
+        let outcome = work(&mut self.0).await;
+        conclude(&mut self.0, outcome).await
+    }
+
     /// Takes back what was done in it, and gives the connection back whole.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn undo(mut self) -> Result<(), StoreError> {
         Ok(AnsiTransactionManager::rollback_transaction(&mut *self.0).await?)
+    }
+}
+
+/// Ends the innermost transaction, or part of one, by its outcome.
+async fn conclude<T, E: From<StoreError>>(conn: &mut Connection, outcome: Result<T, E>) -> Result<T, E> {
+    match outcome {
+        Ok(value) => {
+            AnsiTransactionManager::commit_transaction(conn).await.map_err(StoreError::from)?;
+            Ok(value)
+        }
+        Err(error) => {
+            // The first error is the one to tell; a connection that cannot roll back is thrown away.
+            if let Err(rollback) = AnsiTransactionManager::rollback_transaction(conn).await {
+                tracing::debug!(error = %rollback, "a transaction could not be rolled back");
+            }
+            Err(error)
+        }
     }
 }
 

@@ -108,6 +108,10 @@ async fn a_bad_line_is_told_with_its_number_and_loses_nothing_of_the_others() {
         (r#"{"email":"a@example.com","create_time":"2999-01-01T00:00:00Z"}"#, "create_time: lies in the future"),
         (r#"{"email":"a@example.com","verify_time":null}"#, "verify_time: is null"),
         (r#"{"email":"a@example.com","password_hash":"secret"}"#, "password_hash: is of no known family"),
+        (
+            r#"{"email":"a@example.com","password_hash":"pbkdf2_sha256$1000$sa\u0000lt$UpN1m0+TnBuq1Rv6PSJJ3m2uUfsxfzcyjzPpqojXQVI="}"#,
+            "password_hash: holds a control character",
+        ),
         (r#"{"email":"a@example.com","password_hash":"$2b$04$JeT"}"#, "password_hash: is not a whole bcrypt hash"),
         (
             r#"{"email":"a@example.com","password_hash":"$2b$15$JeTGP/zrj6vLpoFIoN0XDOaj//rGNuL7qS8FRkiVupILO5hMfVXIC"}"#,
@@ -119,13 +123,40 @@ async fn a_bad_line_is_told_with_its_number_and_loses_nothing_of_the_others() {
         writeln!(lines, "{{\"email\":\"good{number}@example.com\"}}\n{line}").unwrap();
     }
     let ran = import(&app, &lines, &["--json"]).await;
-    assert_eq!((ran.code, summary(&ran)), (Some(1), (16, 0, 16)), "{ran:?}");
+    assert_eq!((ran.code, summary(&ran)), (Some(1), (17, 0, 17)), "{ran:?}");
     let told: Vec<_> = ran.err.lines().filter(|line| line.starts_with("line ")).collect();
     assert_eq!(told.len(), bad.len(), "{}", ran.err);
     for (number, ((_, reason), told)) in bad.iter().zip(told).enumerate() {
         assert!(told.starts_with(&format!("line {}: {reason}", 2 * number + 2)), "{reason}: {told}");
     }
-    assert!(ran.err.ends_with("keyward: 16 of 32 lines were refused\n"), "{}", ran.err);
+    assert!(ran.err.ends_with("keyward: 17 of 34 lines were refused\n"), "{}", ran.err);
+}
+
+#[tokio::test]
+async fn a_line_that_the_database_refuses_is_told_and_stands_in_nobodys_way() {
+    let app = TestApp::start().await;
+    let client = app.database.client().await;
+    // A rule that none but the database knows.
+    let rule = "ALTER TABLE users ADD CONSTRAINT no_mallory CHECK (email NOT LIKE 'mallory%')";
+    client.batch_execute(rule).await.unwrap();
+    let mut lines = String::new();
+    for number in 1..=2001 {
+        let name = if matches!(number, 1 | 700 | 701 | 2001) { "mallory" } else { "user" };
+        writeln!(lines, r#"{{"email":"{name}{number}@example.com"}}"#).unwrap();
+    }
+    for counts in [(1997, 0, 4), (0, 1997, 4)] {
+        let ran = import(&app, &lines, &["--json"]).await;
+        assert_eq!((ran.code, summary(&ran)), (Some(1), counts), "{ran:?}");
+        let told: Vec<_> = ran.err.lines().filter(|line| line.contains("no_mallory")).collect();
+        let begins = |number: u64| format!("line {number}: the database refuses it: ");
+        assert!(told.len() == 4 && told[1].starts_with(&begins(700)) && told[3].starts_with(&begins(2001)), "{ran:?}");
+    }
+
+    // What is no line's fault stops the import, and is not told of the lines.
+    client.batch_execute("ALTER TABLE user_roles RENAME TO hidden").await.unwrap();
+    let ran = import(&app, r#"{"email":"last@example.com"}"#, &["--json"]).await;
+    assert_eq!((ran.code, summary(&ran)), (Some(1), (0, 0, 0)), "{ran:?}");
+    assert!(ran.err.contains("user_roles") && !ran.err.contains("line 1"), "{ran:?}");
 }
 
 #[tokio::test]
