@@ -1,7 +1,8 @@
 //! PBKDF2 (RFC 8018) in the forms that are about: passlib's `$pbkdf2-sha256$29000$salt$output`, the PHC form with
-//! `i=29000,l=32` in that place, and Django's `pbkdf2_sha256$600000$salt$output`, whose salt is text.
+//! `i=29000,l=32` in that place, whose output may be cut short of the digest, and Django's `pbkdf2_sha256$600000$salt$output`, whose salt is text.
 
 use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
 
 use aws_lc_rs::pbkdf2::{self, Algorithm};
 use base64::Engine;
@@ -13,6 +14,9 @@ use zeroize::Zeroizing;
 use super::stored::HashUnusable;
 use crate::config::Ceilings;
 use crate::model::password::Password;
+
+/// A shorter output could be met by chance.
+const MIN_OUTPUT_BYTES: usize = 16;
 
 /// The usual base64, with or without padding.
 pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -27,7 +31,7 @@ pub(super) struct Pbkdf2 {
     algorithm: Algorithm,
     iterations: NonZeroU32,
     salt: Vec<u8>,
-    /// As long as the digest is: a longer one would cost its maker's guesser nothing more, and us a multiple.
+    /// No longer than the digest: a longer one would cost its maker's guesser nothing more, and us a multiple.
     output: Vec<u8>,
 }
 
@@ -42,7 +46,7 @@ impl Pbkdf2 {
     fn parse(text: &str) -> Option<Self> {
         let is_django = !text.starts_with('$');
         let mut parts = text.trim_start_matches('$').split('$');
-        let (digest, iterations, salt, output) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let (digest, costs, salt, output) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
         if parts.next().is_some() {
             return None;
         }
@@ -53,8 +57,9 @@ impl Pbkdf2 {
             _ => return None,
         };
         let salt = if is_django { salt.as_bytes().to_vec() } else { decode(salt)? };
-        let output = decode(output).filter(|output| output.len() == length)?;
-        Some(Self { algorithm, iterations: iterations_of(iterations)?, salt, output })
+        let Costs { iterations, lengths } = Costs::parse(costs, length)?;
+        let output = decode(output).filter(|output| lengths.contains(&output.len()))?;
+        Some(Self { algorithm, iterations, salt, output })
     }
 
     pub(super) fn matches(&self, password: &Password) -> bool {
@@ -70,18 +75,31 @@ fn decode(text: &str) -> Option<Vec<u8>> {
     BASE64.decode(text.replace('.', "+")).ok()
 }
 
-/// `29000`, or `i=29000,l=32` with the length that the output shows anyway.
-fn iterations_of(text: &str) -> Option<NonZeroU32> {
-    if !text.contains('=') {
-        return text.parse().ok();
-    }
-    let mut iterations = None;
-    for pair in text.split(',') {
-        match pair.split_once('=')? {
-            ("i", number) => iterations = Some(number.parse().ok()?),
-            ("l", _) => {}
-            _ => return None,
+/// What stands between the digest and the salt.
+struct Costs {
+    iterations: NonZeroU32,
+    /// How long the output may be.
+    lengths: RangeInclusive<usize>,
+}
+
+impl Costs {
+    /// `29000`, where the output is as long as the digest; or `i=29000,l=32`, where `l` is the length, and without it the output
+    /// shows what it is.
+    fn parse(text: &str, digest: usize) -> Option<Self> {
+        if !text.contains('=') {
+            return Some(Self { iterations: text.parse().ok()?, lengths: digest..=digest });
         }
+        let (mut iterations, mut lengths) = (None, MIN_OUTPUT_BYTES..=digest);
+        for pair in text.split(',') {
+            match pair.split_once('=')? {
+                ("i", number) => iterations = Some(number.parse().ok()?),
+                ("l", number) => {
+                    let length = number.parse().ok().filter(|length| lengths.contains(length))?;
+                    lengths = length..=length;
+                }
+                _ => return None,
+            }
+        }
+        Some(Self { iterations: iterations?, lengths })
     }
-    iterations
 }

@@ -82,7 +82,7 @@ impl Hashes {
             Ok(Stored::Argon2(recipe))
         } else if begins(&["$2a$", "$2b$", "$2y$"]) {
             Bcrypt::read(text, &self.ceilings).map(Stored::Bcrypt)
-        } else if begins(&["$scrypt$"]) {
+        } else if begins(&["$scrypt$", "$7$"]) {
             Scrypt::read(text, &self.ceilings).map(Stored::Scrypt)
         } else if begins(&["$pbkdf2", "pbkdf2_"]) {
             Pbkdf2::read(text, &self.ceilings).map(Stored::Pbkdf2)

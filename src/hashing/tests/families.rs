@@ -1,12 +1,12 @@
-//! Hashes that other programs made: each family is read, compared with, renewed, and bounded. Made by passlib and Django, of
-//! "seven lamps over the canal" where nothing else is said.
+//! Hashes that other programs made: each family is read, compared with, renewed, and bounded. Made by passlib, Django, libxcrypt
+//! (`$7$`) and Python's hashlib (the last four), of "seven lamps over the canal" where nothing else is said.
 
 use super::{Duration, Hasher, HashingError, Verdict, config, cost, password, small, stored};
 use crate::hashing::HashUnusable;
 
 const PASSWORD: &str = "seven lamps over the canal";
 
-const HASHES: [&str; 13] = [
+const HASHES: [&str; 19] = [
     "$2b$04$JeTGP/zrj6vLpoFIoN0XDOaj//rGNuL7qS8FRkiVupILO5hMfVXIC",
     "$2a$04$E8f74M8ialGaDxVjkFjNl.cg02ssBdny1HLoBDI808TIvlJNh8w9m",
     "$2y$04$Ir1LFB73Gu1SOsV1GEkoQ.nn0kMy1cMp1arK/w3ORKt8QCbgzV5Ny",
@@ -20,6 +20,12 @@ const HASHES: [&str; 13] = [
     "pbkdf2_sha1$1000$saltySALT0123456789abc$YVYGFGECOeBquD+VB+NHADMogqc=",
     "$argon2i$v=19$m=64,t=2,p=2$pnSO8T7HmNM6p7S2FoIQQg$z8MuNX46bHfxCs3EQUVHctRXqzA4dmeFBkzNtxvsODs",
     "$argon2id$v=19$m=64,t=2,p=2$0Zpzzvk/Z+w9h5DSWqt1Dg$tEqKjWdsrfhSJL+BQHyzQ7l3vfqy1ZtPG58tosMFqaI",
+    "$7$26..../....saltySALT0123456789$rUcHW/dfrG2yYBmXz0zMaCifiqKsyx70tYhRgTJKwm7",
+    "$7$32....1....another.salt$APWoYY/qGrsxM83j4/nLd35KrkyrD/zuOF6LjTj.vTC",
+    "$pbkdf2-sha512$i=1000,l=32$c2l4dGVlbiBieXRlcyBvaw$77ys7kpOhBTTIKoeBUDGVEiz8GqXCLchb9hCW7BGtv4",
+    "$pbkdf2-sha512$l=16,i=1000$c2l4dGVlbiBieXRlcyBvaw$77ys7kpOhBTTIKoeBUDGVA",
+    "$pbkdf2-sha256$i=1000$c2l4dGVlbiBieXRlcyBvaw$VGtcgs6n9J3ivDdw7kwu2kaubLc",
+    "$pbkdf2-sha1$i=1000,l=16$c2l4dGVlbiBieXRlcyBvaw$AvSXjtX0Q9kligTmoJaNDg",
 ];
 
 #[tokio::test]
@@ -68,6 +74,10 @@ async fn what_costs_more_than_the_ceilings_is_not_computed() {
         (HASHES[4].replace("p=3", "p=4"), "scrypt_memory_kib", 64),
         (HASHES[5].replace("$1000$", "$1001$"), "pbkdf2_iterations", 1001),
         (HASHES[9].replace("$1000$", "$4294967295$"), "pbkdf2_iterations", 4_294_967_295),
+        (HASHES[13].replace("$26", "$46"), "scrypt_memory_kib", 64),
+        (HASHES[13].replace("$26....", "$zzzzzz"), "scrypt_memory_kib", u64::MAX),
+        (HASHES[14].replace("1....", "2...."), "scrypt_memory_kib", 64),
+        (HASHES[15].replace("i=1000", "i=1001"), "pbkdf2_iterations", 1001),
         (HASHES[12].replace("m=64", "m=20001"), "argon2_memory_kib", 20_001),
         (HASHES[12].replace("t=2", "t=626"), "argon2_work_kib", 40_064),
     ] {
@@ -101,8 +111,9 @@ fn what_is_not_whole_is_refused() {
     let endless = format!("{}{}", HASHES[5], "A".repeat(500));
     hasher.examine(&stored(&endless)).unwrap_err();
     for hash in HASHES {
-        // The output of these may have any length; of the others it is the digest's, with or without padding.
-        let is_open = hash.starts_with("$scrypt") || hash.starts_with("$argon2");
+        // The output of these may have any length, where they do not say which; of the others it is the digest's, with or
+        // without padding.
+        let is_open = ["$scrypt", "$argon2", "$pbkdf2-sha256$i=1000$"].iter().any(|start| hash.starts_with(start));
         let end = if is_open { hash.rfind('$').unwrap() + 1 } else { hash.trim_end_matches('=').len() };
         for cut in 1..end {
             hasher.examine(&stored(&hash[..cut])).unwrap_err();
@@ -123,6 +134,17 @@ fn what_is_not_whole_is_refused() {
         (HASHES[6], "i=1000", "x=1000"),
         (HASHES[6], "sha256", "sha3"),
         (HASHES[9], "QVI=", "QVI=$"),
+        (HASHES[5], "q7yfiJk9d1.asBvZuAa3U7z6GwEKC5a7qj8IpQD4E1s", "q7yfiJk9d1.asBvZuAa3U7z6GwEKC5a7qg"),
+        (HASHES[13], "$26", "$.6"),
+        (HASHES[13], "6....", "....."),
+        (HASHES[13], "6....", "6..!."),
+        (HASHES[13], "Kwm7", "Kwm"),
+        (HASHES[13], "Kwm7", "Kwm77"),
+        (HASHES[15], "l=32", "l=31"),
+        (HASHES[15], "l=32", "l=65"),
+        (HASHES[16], "l=16", "l=15"),
+        (HASHES[16], "77ys7kpOhBTTIKoeBUDGVA", "77ys7kpOhBTTIKoeBUDG"),
+        (HASHES[17], "VGtcgs6n9J3ivDdw7kwu2kaubLc", "VGtcgs6n9J3ivDdw7kwu"),
         (HASHES[12], "t=2", "t="),
     ] {
         assert!(hash.contains(good), "{hash}");
