@@ -18,7 +18,7 @@ use crate::model::email::Email;
 use crate::model::locale::Locale;
 use crate::model::lockout::LockoutKey;
 use crate::model::network::NetworkVerdict;
-use crate::model::operation::{Operation, Scope, counted_address};
+use crate::model::operation::{Operation, Scope, counted_network};
 use crate::model::origin::Origin;
 use crate::model::user::User;
 use crate::policy::lockout::{AccountRule, NetworkRule};
@@ -243,15 +243,13 @@ fn network(app: &App, origin: &Origin) -> Result<Option<(IpNet, NetworkRule)>, E
     }
     let rule = &app.config.lockout.credential_stuffing;
     let rule = NetworkRule { accounts: size(rule.accounts.get()), window: rule.window, lock: rule.lock };
-    let address = counted_address(origin.ip_address);
-    let prefix = if address.is_ipv4() { 32 } else { 64 };
-    Ok(Some((IpNet::new(address, prefix).map_err(Error::internal)?, rule)))
+    Ok(Some((counted_network(origin.ip_address), rule)))
 }
 
 fn size(count: u32) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }
 
-fn address_hash(app: &App, email: &Email) -> Vec<u8> {
+pub(super) fn address_hash(app: &App, email: &Email) -> Vec<u8> {
     app.master.mac(Purpose::Address, &[email.as_str().as_bytes()]).to_vec()
 }

@@ -2,6 +2,8 @@
 //!
 //! What is keyed by an e-mail address or an account is in `codes` and `attempts`.
 
+mod subjects;
+
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -15,11 +17,12 @@ use crate::model::audit::Act;
 use crate::model::device::DeviceId;
 use crate::model::lockout::LockoutKey;
 use crate::model::network::NetworkVerdict;
-use crate::model::operation::{Limit, LimitKind, Operation, Scope, counted_address};
+use crate::model::operation::{Limit, LimitKind, Operation, Scope};
 use crate::model::origin::Origin;
 pub use crate::store::limits::Reserved;
 use crate::store::limits::{Locked, Question, Subject};
-use crate::token::master::{Master, Purpose};
+
+pub(super) use subjects::open;
 
 /// The limits of each operation, as configured.
 #[derive(Debug)]
@@ -123,9 +126,10 @@ pub async fn admit(app: &App, call: LimitedCall<'_>) -> Result<Option<Reserved>,
 /// that goes on record.
 pub async fn conclude(app: &App, by: &Act, reserved: Reserved, wrong_guess: bool) {
     let now = app.clock.now();
-    let locked = app.limits.conclude(reserved, wrong_guess, now).await;
+    let failure = wrong_guess.then(|| subjects::sealed(app, by, &reserved));
+    let locked = app.limits.conclude(reserved, failure, now).await;
     let event = |locked: Locked| {
-        let Locked { operation, scope, subject, until } = locked;
+        let Locked { operation, scope, subject, until, .. } = locked;
         audit::locked_out(
             &LockoutKey::Counted { operation, scope, subject: subject.0 },
             operation,
@@ -146,19 +150,9 @@ pub async fn conclude(app: &App, by: &Act, reserved: Reserved, wrong_guess: bool
 
 /// Whom a limit of this scope counts the call against; nobody when the call names no device, or its network is allowed.
 fn subject(app: &App, call: &LimitedCall<'_>, scope: Scope) -> Option<Subject> {
-    let name = scope.as_str();
-    match scope {
-        Scope::Device => Some(hash(&app.master, name, call.device_id?.as_str().as_bytes())),
-        Scope::IpAddress if call.network == NetworkVerdict::Allowed => None,
-        Scope::IpAddress => {
-            Some(hash(&app.master, name, counted_address(call.origin.ip_address).to_string().as_bytes()))
-        }
+    if scope == Scope::IpAddress && call.network == NetworkVerdict::Allowed {
+        return None;
     }
-}
-
-fn hash(master: &Master, scope: &str, subject: &[u8]) -> Subject {
-    let mac = master.mac(Purpose::Limit, &[scope.as_bytes(), subject]);
-    let mut hash = [0; 16];
-    hash.copy_from_slice(mac.first_chunk::<16>().unwrap_or(&[0; 16]));
-    Subject(hash)
+    let name = subjects::name(scope, call.device_id, Some(call.origin.ip_address))?;
+    Some(subjects::hash(&app.master, scope, &name))
 }

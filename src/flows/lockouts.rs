@@ -1,14 +1,17 @@
 //! ListLockouts and ClearLockout: what is locked out now, wherever it is counted, and how it is lifted.
 
+use futures::future::join_all;
+
 use crate::app::App;
+use crate::clock;
 use crate::error::Error;
 use crate::flows::attempts;
 use crate::flows::audit::{self, Event};
 use crate::model::audit::{Act, EventKind, Subject};
 use crate::model::id::UserId;
-use crate::model::lockout::{Lockout, LockoutKey};
-use crate::model::operation::LimitKind;
-use crate::store::limits;
+use crate::model::lockout::{Lockout, LockoutCause, LockoutKey};
+use crate::model::operation::{LimitKind, Operation};
+use crate::store::limits::{self, Locked};
 use crate::store::pg::{account_lockouts, login_networks, users};
 
 /// Which lockout is to be lifted.
@@ -74,7 +77,10 @@ pub async fn clear(app: &App, by: &Act, target: Target) -> Result<(), Error> {
             }
             Target::Lockout(LockoutKey::Network(network)) => login_networks::take_locked(&mut tx, network, now).await?,
             Target::Lockout(LockoutKey::Counted { operation, scope, subject }) => {
-                app.limits.clear(operation, scope, limits::Subject(subject), now).await
+                let subject = limits::Subject(subject);
+                let locked = app.limits.is_locked(operation, scope, subject, now).await;
+                app.limits.clear(operation, scope, subject).await.map_err(Error::internal)?;
+                locked
             }
         };
         if !cleared {
@@ -86,26 +92,39 @@ pub async fn clear(app: &App, by: &Act, target: Target) -> Result<(), Error> {
     tx.end(outcome).await
 }
 
-/// The devices and addresses that are locked out of operations, in the order of these and of their hashes.
+/// The devices and addresses that are locked out of operations, in the order of these and of their hashes. No store is asked for
+/// more than a page.
 async fn counted(app: &App, after: Option<&LockoutKey>, limit: u32) -> Vec<Lockout> {
-    let place = |key: &LockoutKey| match key {
-        LockoutKey::Counted { operation, scope, subject } => Some((operation.as_str(), scope.as_str(), *subject)),
+    let (now, limit) = (app.clock.now(), usize::try_from(limit).unwrap_or(usize::MAX));
+    let after = match after {
+        Some(LockoutKey::Counted { operation, scope, subject }) => {
+            Some((*operation, (*scope, limits::Subject(*subject))))
+        }
         _ => None,
     };
-    let mut locked = app.limits.locked(app.clock.now()).await;
-    locked.sort_unstable_by_key(|locked| (locked.operation.as_str(), locked.scope.as_str(), locked.subject.0));
-    let all = locked.into_iter().filter_map(|locked| {
-        let rules = app.limit_rules.of(locked.operation);
-        let rule = rules.iter().find(|limit| limit.kind == LimitKind::Lockout && limit.scope == locked.scope)?;
-        let key = LockoutKey::Counted { operation: locked.operation, scope: locked.scope, subject: locked.subject.0 };
-        Some(Lockout {
-            key,
-            failures: u32::try_from(rule.count).unwrap_or(u32::MAX),
-            created_at: crate::clock::subtract(locked.until, rule.wait),
-            expires_at: locked.until,
-            owner: None,
-        })
+    let mut operations = Operation::ALL.to_vec();
+    operations.sort_unstable_by_key(|operation| operation.as_str());
+    let begin = after.and_then(|(last, _)| operations.iter().position(|operation| *operation == last));
+    let asked = operations.into_iter().skip(begin.unwrap_or_default()).map(|operation| {
+        let after = after.filter(|(last, _)| *last == operation).map(|(_, after)| after);
+        app.limits.locked(operation, after, limit, now)
     });
-    let rest = all.filter(|lockout| after.is_none_or(|after| place(&lockout.key) > place(after)));
-    rest.take(usize::try_from(limit).unwrap_or(usize::MAX)).collect()
+    let found = join_all(asked).await.into_iter().flatten();
+    found.filter_map(|locked| lockout(app, &locked)).take(limit).collect()
+}
+
+/// A lockout by the rule that led to it; nothing when that holds no more.
+fn lockout(app: &App, locked: &Locked) -> Option<Lockout> {
+    let Locked { operation, scope, subject, until, .. } = *locked;
+    let rules = app.limit_rules.of(operation);
+    let rule = rules.iter().find(|limit| limit.kind == LimitKind::Lockout && limit.scope == scope)?;
+    Some(Lockout {
+        key: LockoutKey::Counted { operation, scope, subject: subject.0 },
+        cause: LockoutCause::Failures,
+        subject: super::limits::open(&app.master, locked),
+        failures: u32::try_from(rule.count).unwrap_or(u32::MAX),
+        created_at: clock::subtract(until, rule.wait),
+        expires_at: until,
+        user_id: None,
+    })
 }

@@ -9,7 +9,6 @@ use chrono::{DateTime, Utc};
 use ipnet::IpNet;
 
 use super::device::DeviceId;
-use super::email::Email;
 use super::id::UserId;
 use super::operation::{Operation, Scope};
 
@@ -36,11 +35,28 @@ pub enum LockoutKey {
     },
 }
 
+/// Why something is locked out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockoutCause {
+    /// A device or an address has failed too often at an operation.
+    Failures,
+    /// An address has failed to log in to too many accounts.
+    ManyAccounts,
+    /// The password of an account was wrong too often of late.
+    WrongPasswords,
+    /// The password of an account was wrong so often in a row that only another one helps.
+    WrongPasswordsInARow,
+}
+
 /// A lockout as it stands.
 #[derive(Clone, Debug)]
 pub struct Lockout {
     /// What is locked out.
     pub key: LockoutKey,
+    /// Why.
+    pub cause: LockoutCause,
+    /// Who: a device id, an address or network, or an e-mail address; empty when that is not known.
+    pub subject: String,
     /// How many failures led to it.
     pub failures: u32,
     /// When it began.
@@ -48,7 +64,16 @@ pub struct Lockout {
     /// When it ends by itself.
     pub expires_at: DateTime<Utc>,
     /// The user whose account it is, if there is one.
-    pub owner: Option<(UserId, Email)>,
+    pub user_id: Option<UserId>,
+}
+
+/// What a network is called that stands for one client: IPv4 by the address that it is.
+#[must_use]
+pub fn network_name(network: IpNet) -> String {
+    match network {
+        IpNet::V4(v4) if v4.prefix_len() == v4.max_prefix_len() => v4.addr().to_string(),
+        other => other.to_string(),
+    }
 }
 
 /// A text that is no lockout's identifier.

@@ -1,7 +1,9 @@
 //! What requests and failures are counted by: the operations that share a limit, and what a limit consists of.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
+
+use ipnet::{IpNet, Ipv6Net};
 
 /// An operation, named by the throttle of its methods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -126,27 +128,25 @@ pub struct Limit {
 
 /// What an address is counted by: IPv6 by its /64, which is what a single customer is given (RFC 6177), IPv4 as it is.
 #[must_use]
-pub fn counted_address(address: IpAddr) -> IpAddr {
-    const PREFIX: u32 = 64;
-    match address {
-        IpAddr::V6(v6) if v6.to_ipv4_mapped().is_none() => {
-            IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> PREFIX << PREFIX))
-        }
-        other => other.to_canonical(),
+pub fn counted_network(address: IpAddr) -> IpNet {
+    const PREFIX: u8 = 64;
+    match address.to_canonical() {
+        IpAddr::V6(v6) => Ipv6Net::new_assert(v6, PREFIX).trunc().into(),
+        v4 @ IpAddr::V4(_) => v4.into(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Operation, counted_address};
+    use super::{Operation, counted_network};
 
     #[test]
     fn v6_is_counted_by_its_64_and_v4_by_itself() {
-        let counted = |text: &str| text.parse().map(counted_address).map(|address| address.to_string());
-        assert_eq!(counted("2001:db8:1:2:3:4:5:6").as_deref(), Ok("2001:db8:1:2::"));
-        assert_eq!(counted("2001:db8:1:2::").as_deref(), Ok("2001:db8:1:2::"));
-        assert_eq!(counted("198.51.100.7").as_deref(), Ok("198.51.100.7"));
-        assert_eq!(counted("::ffff:198.51.100.7").as_deref(), Ok("198.51.100.7"));
+        let counted = |text: &str| text.parse().map(counted_network).map(|network| network.to_string());
+        assert_eq!(counted("2001:db8:1:2:3:4:5:6").as_deref(), Ok("2001:db8:1:2::/64"));
+        assert_eq!(counted("2001:db8:1:2::").as_deref(), Ok("2001:db8:1:2::/64"));
+        assert_eq!(counted("198.51.100.7").as_deref(), Ok("198.51.100.7/32"));
+        assert_eq!(counted("::ffff:198.51.100.7").as_deref(), Ok("198.51.100.7/32"));
     }
 
     #[test]

@@ -28,6 +28,9 @@ use crate::policy::limits::Refused;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Subject(pub [u8; 16]);
 
+/// What a subject is called, sealed under the master key.
+pub type Sealed = Vec<u8>;
+
 /// A request, and the limits that have a say in it.
 #[derive(Clone, Debug)]
 pub struct Question {
@@ -40,7 +43,7 @@ pub struct Question {
 }
 
 /// Something that is locked out of an operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Locked {
     /// The operation.
     pub operation: Operation,
@@ -48,6 +51,8 @@ pub struct Locked {
     pub scope: Scope,
     /// Which.
     pub subject: Subject,
+    /// What it is called.
+    pub name: Sealed,
     /// Until when.
     pub until: DateTime<Utc>,
 }
@@ -58,6 +63,13 @@ pub struct Locked {
 pub struct Reserved {
     question: Question,
     in_redis: bool,
+}
+
+impl Reserved {
+    /// Whom the attempt counts against, limit by limit.
+    pub fn subjects(&self) -> impl Iterator<Item = (Scope, Subject)> {
+        self.question.limits.iter().map(|(limit, subject)| (limit.scope, *subject))
+    }
 }
 
 impl Question {
@@ -147,56 +159,70 @@ impl Limits {
         Ok(Some(reserved).filter(|reserved| !reserved.question.limits.is_empty()))
     }
 
-    /// Notes that an attempt has failed, or gives it back; tells what is locked out by that. Where it cannot be done, the attempt
-    /// is forgotten with its window.
-    pub async fn conclude(&self, reserved: Reserved, failed: bool, now: DateTime<Utc>) -> Vec<Locked> {
+    /// Notes that an attempt has failed, with the names of its [subjects](Reserved::subjects), or gives it back; tells what is
+    /// locked out by that. Where it cannot be done, the attempt is forgotten with its window.
+    pub async fn conclude(&self, reserved: Reserved, failure: Option<Vec<Sealed>>, now: DateTime<Utc>) -> Vec<Locked> {
         let Reserved { question, in_redis } = reserved;
         let mut began = Vec::new();
-        if failed {
-            began = self.memory.fail(&question, now);
-        } else {
-            self.memory.give_back(&question, now);
+        match &failure {
+            Some(names) => began = self.memory.fail(&question, names, now),
+            None => self.memory.give_back(&question, now),
         }
         if let Some(guarded) = self.answering(question.operation).filter(|_| in_redis)
             && let Some(everywhere) =
-                guarded.note(question.operation, now, guarded.redis.conclude(&question, failed, now).await)
+                guarded.note(question.operation, now, guarded.redis.conclude(&question, failure.as_deref(), now).await)
         {
             began = everywhere;
         }
         let locked = |place: usize| {
             let (limit, subject) = question.limits.get(place)?;
-            let until = clock::add(now, limit.wait);
-            Some(Locked { operation: question.operation, scope: limit.scope, subject: *subject, until })
+            let (scope, until) = (limit.scope, clock::add(now, limit.wait));
+            let name = failure.as_ref().and_then(|names| names.get(place)).cloned().unwrap_or_default();
+            Some(Locked { operation: question.operation, scope, subject: *subject, name, until })
         };
         began.into_iter().filter_map(locked).collect()
     }
 
-    /// What is locked out now: everywhere, or, where Redis does not answer, here.
-    pub async fn locked(&self, now: DateTime<Utc>) -> Vec<Locked> {
-        let mut all = Vec::new();
-        let here = self.memory.locked(now);
-        for operation in Operation::ALL {
-            let everywhere = match self.answering(operation) {
-                Some(guarded) => guarded.note(operation, now, guarded.redis.locked(operation, now).await),
-                None => None,
-            };
-            match everywhere {
-                Some(locked) => all.extend(locked),
-                None => all.extend(here.iter().filter(|locked| locked.operation == operation)),
-            }
+    /// What is locked out of an operation now, in the order of scopes and hashes, from what comes after `after`; at most `limit`.
+    /// Everywhere, or, where Redis does not answer, here.
+    pub async fn locked(
+        &self,
+        operation: Operation,
+        after: Option<(Scope, Subject)>,
+        limit: usize,
+        now: DateTime<Utc>,
+    ) -> Vec<Locked> {
+        if let Some(guarded) = self.answering(operation)
+            && let Some(everywhere) =
+                guarded.note(operation, now, guarded.redis.locked(operation, after, limit, now).await)
+        {
+            return everywhere;
         }
-        all
+        self.memory.locked(operation, after, limit, now)
     }
 
-    /// Lifts a lockout and forgets the failures that led to it; `false` when there is none. Another replica that is in doubt of
-    /// Redis goes by its own memory, and obeys later.
-    pub async fn clear(&self, operation: Operation, scope: Scope, subject: Subject, now: DateTime<Utc>) -> bool {
-        let here = self.memory.clear(operation, scope, subject, now);
+    /// Whether something is locked out of an operation now, everywhere or here.
+    pub async fn is_locked(&self, operation: Operation, scope: Scope, subject: Subject, now: DateTime<Utc>) -> bool {
         let everywhere = match self.answering(operation) {
-            Some(guarded) => guarded.note(operation, now, guarded.redis.clear(operation, scope, subject).await),
+            Some(guarded) => {
+                guarded.note(operation, now, guarded.redis.is_locked(operation, scope, subject, now).await)
+            }
             None => None,
         };
-        here || everywhere == Some(true)
+        everywhere == Some(true) || self.memory.is_locked(operation, scope, subject, now)
+    }
+
+    /// Lifts a lockout, if there is one, and forgets the failures that led to it. Another replica that is in doubt of Redis goes
+    /// by its own memory, and obeys later.
+    ///
+    /// # Errors
+    /// [`RedisAway`], when Redis was asked and did not do it: then it is lifted here alone.
+    pub async fn clear(&self, operation: Operation, scope: Scope, subject: Subject) -> Result<(), RedisAway> {
+        self.memory.clear(operation, scope, subject);
+        match self.answering(operation) {
+            Some(guarded) => guarded.redis.clear(operation, scope, subject).await,
+            None => Ok(()),
+        }
     }
 
     /// Has Redis do something for every operation, as a call would: called again and again, so that one learns that it is away

@@ -7,18 +7,25 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, Utc};
 use lru::LruCache;
 
-use super::limits::{Locked, Question, Subject};
+use super::limits::{Locked, Question, Sealed, Subject};
 use crate::model::operation::{Limit, LimitKind, Operation, Scope};
 use crate::policy::limits::{self, Refused, Tally};
 
 /// How many devices, and how many addresses, are kept for each operation and kind of limit. Those that were not heard of for
-/// longest are forgotten first. A tally takes 12 bytes for each request within its window and some 150 besides: a hundred
-/// thousand invented devices or addresses at every operation, which the limits themselves make hard to get in, come to some
-/// 250 MB; devices and addresses have room of their own, so that the ones cannot push out the others.
+/// longest are forgotten first. A tally takes 12 bytes for each request within its window, some 170 besides, and 160 at most for the
+/// name of what is locked out: a hundred thousand invented devices or addresses at every operation, which the limits themselves
+/// make hard to get in, come to some 250 MB; devices and addresses have room of their own, so that the ones cannot push out the others.
 const KEPT: NonZeroUsize = NonZeroUsize::new(32_768).unwrap();
 
-/// The tallies of one kind of limit, by whom they are counted against.
-type Tallies = LruCache<Subject, Tally>;
+/// A tally, and what the one it is counted against is called, once that has been locked out.
+#[derive(Debug, Default)]
+struct Kept {
+    tally: Tally,
+    name: Sealed,
+}
+
+/// What is kept for one kind of limit, by whom it is counted against.
+type Tallies = LruCache<Subject, Kept>;
 
 /// What is counted for one operation. Behind one lock, so that all limits of a request are judged together.
 #[derive(Debug, Default)]
@@ -41,33 +48,40 @@ impl Memory {
     /// [`Refused`] names the limit by its place in the question.
     pub fn admit(&self, question: &Question) -> Result<(), Refused> {
         let Some(mut counts) = self.counts(question.operation) else { return Ok(()) };
-        let mut tallies: Vec<Tally> = Vec::with_capacity(question.limits.len());
+        let mut asked: Vec<Kept> = Vec::with_capacity(question.limits.len());
         for (limit, subject) in &question.limits {
-            let kept = counts.0.entry((limit.kind, limit.scope)).or_insert_with(|| LruCache::new(KEPT));
-            tallies.push(kept.pop(subject).unwrap_or_default());
+            let tallies = counts.0.entry((limit.kind, limit.scope)).or_insert_with(|| LruCache::new(KEPT));
+            asked.push(tallies.pop(subject).unwrap_or_default());
         }
-        let asked = question.limits.iter().map(|(limit, _)| *limit).zip(&mut tallies);
-        let outcome = limits::admit(&mut asked.collect::<Vec<_>>(), question.now);
-        for ((limit, subject), tally) in question.limits.iter().zip(tallies) {
-            let worth_keeping = !tally.is_over(limit, question.now);
-            if let Some(kept) = counts.0.get_mut(&(limit.kind, limit.scope)).filter(|_| worth_keeping) {
-                kept.put(*subject, tally);
+        let tallies = asked.iter_mut().map(|kept| &mut kept.tally);
+        let tallies = question.limits.iter().map(|(limit, _)| *limit).zip(tallies);
+        let outcome = limits::admit(&mut tallies.collect::<Vec<_>>(), question.now);
+        for ((limit, subject), kept) in question.limits.iter().zip(asked) {
+            let worth_keeping = !kept.tally.is_over(limit, question.now);
+            if let Some(tallies) = counts.0.get_mut(&(limit.kind, limit.scope)).filter(|_| worth_keeping) {
+                tallies.put(*subject, kept);
             }
         }
         outcome
     }
 
     /// Takes note that what was counted at the time of the question has failed, and tells the places of the limits that begin
-    /// to wait for it.
+    /// to wait for it. What these lock out has the name at the same place.
     #[must_use]
-    pub fn fail(&self, question: &Question, now: DateTime<Utc>) -> Vec<usize> {
-        self.each(question, |limit, tally| tally.fail(limit, question.now, now))
+    pub fn fail(&self, question: &Question, names: &[Sealed], now: DateTime<Utc>) -> Vec<usize> {
+        self.each(question, |place, limit, kept| {
+            let locks = kept.tally.fail(limit, question.now, now);
+            if locks {
+                kept.name = names.get(place).cloned().unwrap_or_default();
+            }
+            locks
+        })
     }
 
     /// Takes back what was counted at the time of the question.
     pub fn give_back(&self, question: &Question, now: DateTime<Utc>) {
-        self.each(question, |_, tally| {
-            tally.give_back(question.now, now);
+        self.each(question, |_, _, kept| {
+            kept.tally.give_back(question.now, now);
             false
         });
     }
@@ -80,7 +94,7 @@ impl Memory {
         let throttle = question.limits.get(refused.limit).filter(|(limit, _)| limit.kind == LimitKind::Throttle);
         if let Some((limit, subject)) = throttle {
             let kept = counts.0.entry((limit.kind, limit.scope)).or_insert_with(|| LruCache::new(KEPT));
-            kept.get_or_insert_mut(*subject, Tally::default).refuse_until(refused.until);
+            kept.get_or_insert_mut(*subject, Kept::default).tally.refuse_until(refused.until);
         }
     }
 
@@ -94,35 +108,57 @@ impl Memory {
         }
     }
 
-    /// What lockouts refuse now.
+    /// What is locked out of an operation now, in the order of scopes and hashes, from what comes after `after`; at most `limit`.
     #[must_use]
-    pub fn locked(&self, now: DateTime<Utc>) -> Vec<Locked> {
-        let mut locked = Vec::new();
-        for operation in Operation::ALL {
-            let Some(counts) = self.counts(operation) else { continue };
-            for ((_, scope), tallies) in counts.0.iter().filter(|((kind, _), _)| *kind == LimitKind::Lockout) {
-                let refused = tallies.iter().filter_map(|(subject, tally)| Some((*subject, tally.refused_until(now)?)));
-                locked.extend(refused.map(|(subject, until)| Locked { operation, scope: *scope, subject, until }));
-            }
+    pub fn locked(
+        &self,
+        operation: Operation,
+        after: Option<(Scope, Subject)>,
+        limit: usize,
+        now: DateTime<Utc>,
+    ) -> Vec<Locked> {
+        let Some(counts) = self.counts(operation) else { return Vec::new() };
+        let place = |scope: Scope, subject: Subject| (scope.as_str(), subject.0);
+        let after = after.map(|(scope, subject)| place(scope, subject));
+        let mut found = Vec::new();
+        for ((_, scope), tallies) in counts.0.iter().filter(|((kind, _), _)| *kind == LimitKind::Lockout) {
+            let rest = tallies.iter().filter(|(subject, _)| after.is_none_or(|after| place(*scope, **subject) > after));
+            found.extend(rest.filter_map(|(subject, kept)| {
+                let (name, until) = (&kept.name, kept.tally.refused_until(now)?);
+                Some((*scope, *subject, name, until))
+            }));
         }
-        locked
+        found.sort_unstable_by_key(|(scope, subject, ..)| place(*scope, *subject));
+        let locked = found.into_iter().take(limit).map(|(scope, subject, name, until)| {
+            let name = name.clone();
+            Locked { operation, scope, subject, name, until }
+        });
+        locked.collect()
     }
 
-    /// Lifts a lockout; `false` when there is none.
+    /// Whether something is locked out of an operation now.
     #[must_use]
-    pub fn clear(&self, operation: Operation, scope: Scope, subject: Subject, now: DateTime<Utc>) -> bool {
-        let Some(mut counts) = self.counts(operation) else { return false };
-        let taken = counts.0.get_mut(&(LimitKind::Lockout, scope)).and_then(|kept| kept.pop(&subject));
-        taken.is_some_and(|tally| tally.refused_until(now).is_some())
+    pub fn is_locked(&self, operation: Operation, scope: Scope, subject: Subject, now: DateTime<Utc>) -> bool {
+        let Some(counts) = self.counts(operation) else { return false };
+        let kept = counts.0.get(&(LimitKind::Lockout, scope)).and_then(|tallies| tallies.peek(&subject));
+        kept.is_some_and(|kept| kept.tally.refused_until(now).is_some())
     }
 
-    /// Changes the tallies of a question, and tells the places of those for which that was so.
-    fn each(&self, question: &Question, change: impl Fn(&Limit, &mut Tally) -> bool) -> Vec<usize> {
+    /// Lifts a lockout, if there is one, and forgets what led to it.
+    pub fn clear(&self, operation: Operation, scope: Scope, subject: Subject) {
+        let Some(mut counts) = self.counts(operation) else { return };
+        if let Some(tallies) = counts.0.get_mut(&(LimitKind::Lockout, scope)) {
+            tallies.pop(&subject);
+        }
+    }
+
+    /// Changes what is kept for a question, limit by limit, and tells the places of those for which that was so.
+    fn each(&self, question: &Question, change: impl Fn(usize, &Limit, &mut Kept) -> bool) -> Vec<usize> {
         let Some(mut counts) = self.counts(question.operation) else { return Vec::new() };
         let mut changed = Vec::new();
         for (place, (limit, subject)) in question.limits.iter().enumerate() {
-            let kept = counts.0.get_mut(&(limit.kind, limit.scope));
-            if kept.and_then(|kept| kept.get_mut(subject)).is_some_and(|tally| change(limit, tally)) {
+            let tallies = counts.0.get_mut(&(limit.kind, limit.scope));
+            if tallies.and_then(|tallies| tallies.get_mut(subject)).is_some_and(|kept| change(place, limit, kept)) {
                 changed.push(place);
             }
         }

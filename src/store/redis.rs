@@ -3,7 +3,8 @@
 //! One script judges all limits of a request and counts it, in one round trip; another concludes an attempt. The keys of an
 //! operation share a hash tag, so that the script finds them on one node of a cluster. A key holds a list: the times that
 //! count, oldest first, and, while everything is refused, the end of that last, with a minus sign. Who is locked
-//! out of an operation stands in an index of it, too. Each key has a time to live from the moment it is written.
+//! out of an operation stands in an index of it, too, with its name sealed: nothing here can be read without the master key.
+//! Each key has a time to live from the moment it is written.
 
 mod connect;
 mod error;
@@ -18,7 +19,7 @@ use secrecy::SecretString;
 pub use error::{RedisAway, RedisInvalid};
 
 use self::connect::{Connector, Link};
-use super::limits::{Locked, Question, Subject};
+use super::limits::{Locked, Question, Sealed, Subject};
 use crate::clock;
 use crate::config;
 use crate::model::operation::{LimitKind, Operation, Scope};
@@ -34,6 +35,8 @@ pub struct Redis {
     connector: Connector,
     admit: Script,
     conclude: Script,
+    locked: Script,
+    clear: Script,
     key_prefix: String,
     timeout: Duration,
 }
@@ -57,7 +60,9 @@ impl Redis {
             pool,
             connector,
             admit: Script::new(include_str!("redis/admit.lua")),
-            conclude: Script::new(include_str!("redis/conclude.lua")),
+            conclude: Script::new(concat!(include_str!("redis/index.lua"), include_str!("redis/conclude.lua"))),
+            locked: Script::new(concat!(include_str!("redis/index.lua"), include_str!("redis/locked.lua"))),
+            clear: Script::new(concat!(include_str!("redis/index.lua"), include_str!("redis/clear.lua"))),
             key_prefix: settings.key_prefix.clone(),
             timeout: settings.timeout,
         })
@@ -91,52 +96,81 @@ impl Redis {
         })
     }
 
-    /// Notes that what was counted at the time of the question has failed, or takes it back; tells the places of the limits that
-    /// begin to wait for it.
+    /// Notes that what was counted at the time of the question has failed, with the sealed names of those that it counts against,
+    /// or takes it back; tells the places of the limits that begin to wait for it.
     ///
     /// # Errors
     /// [`RedisAway`].
     pub async fn conclude(
         &self,
         question: &Question,
-        failed: bool,
+        failure: Option<&[Sealed]>,
         now: DateTime<Utc>,
     ) -> Result<Vec<usize>, RedisAway> {
         let mut invocation = self.conclude.prepare_invoke();
-        invocation.arg(question.now.timestamp_micros()).arg(now.timestamp_micros()).arg(u8::from(failed));
-        for (limit, subject) in &question.limits {
+        invocation.arg(question.now.timestamp_micros()).arg(now.timestamp_micros()).arg(u8::from(failure.is_some()));
+        for (place, (limit, subject)) in question.limits.iter().enumerate() {
             invocation.key(self.key(question.operation, limit.kind, limit.scope, *subject));
             let [begin, until] = [clock::subtract(now, limit.window), clock::add(now, limit.wait)];
             invocation.arg(limit.count).arg(begin.timestamp_micros()).arg(until.timestamp_micros());
             invocation.arg(millis(limit.wait.saturating_add(MARGIN))).arg(member(limit.scope, *subject));
+            let name = failure.and_then(|names| names.get(place));
+            invocation.arg(name.map(Vec::as_slice).unwrap_or_default());
         }
-        invocation.key(self.index(question.operation));
+        invocation.key(self.index(question.operation)).key(self.names(question.operation));
         let places: Vec<usize> = self.invoke(&invocation).await?;
         Ok(places.into_iter().filter_map(|place| place.checked_sub(1)).collect())
     }
 
-    /// What is locked out of an operation now, by the index of that.
+    /// What is locked out of an operation now, in the order of scopes and hashes, from what comes after `after`; at most `limit`.
     ///
     /// # Errors
     /// [`RedisAway`].
-    pub async fn locked(&self, operation: Operation, now: DateTime<Utc>) -> Result<Vec<Locked>, RedisAway> {
-        let mut find = redis::cmd("ZRANGEBYSCORE");
-        find.arg(self.index(operation)).arg(format!("({}", now.timestamp_micros())).arg("+inf").arg("WITHSCORES");
-        let members: Vec<(String, f64)> = self.within_time(async |link| link.query(&find).await).await?;
-        Ok(members.iter().filter_map(|(member, until)| locked(operation, member, *until)).collect())
+    pub async fn locked(
+        &self,
+        operation: Operation,
+        after: Option<(Scope, Subject)>,
+        limit: usize,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Locked>, RedisAway> {
+        let begin = after.map_or_else(|| "-".to_owned(), |(scope, subject)| format!("({};", member(scope, subject)));
+        let mut invocation = self.locked.prepare_invoke();
+        invocation.key(self.index(operation)).key(self.names(operation));
+        invocation.arg(now.timestamp_micros()).arg(begin).arg(limit);
+        loop {
+            let (again, members): (bool, Vec<(Vec<u8>, f64)>) = self.invoke(&invocation).await?;
+            if !again {
+                return Ok(members.iter().filter_map(|(member, until)| locked(operation, member, *until)).collect());
+            }
+        }
     }
 
-    /// Lifts a lockout; `false` when there is none.
+    /// Whether something is locked out of an operation now.
     ///
     /// # Errors
     /// [`RedisAway`].
-    pub async fn clear(&self, operation: Operation, scope: Scope, subject: Subject) -> Result<bool, RedisAway> {
-        let mut delete = redis::cmd("DEL");
-        delete.arg(self.key(operation, LimitKind::Lockout, scope, subject));
-        self.within_time(async |link| link.query::<()>(&delete).await).await?;
-        let mut remove = redis::cmd("ZREM");
-        remove.arg(self.index(operation)).arg(member(scope, subject));
-        self.within_time(async |link| link.query(&remove).await).await
+    pub async fn is_locked(
+        &self,
+        operation: Operation,
+        scope: Scope,
+        subject: Subject,
+        now: DateTime<Utc>,
+    ) -> Result<bool, RedisAway> {
+        let mut find = redis::cmd("ZSCORE");
+        find.arg(self.index(operation)).arg(member(scope, subject));
+        let until: Option<f64> = self.within_time(async |link| link.query(&find).await).await?;
+        Ok(until.and_then(time).is_some_and(|until| now < until))
+    }
+
+    /// Lifts a lockout, if there is one, and forgets what led to it.
+    ///
+    /// # Errors
+    /// [`RedisAway`].
+    pub async fn clear(&self, operation: Operation, scope: Scope, subject: Subject) -> Result<(), RedisAway> {
+        let mut invocation = self.clear.prepare_invoke();
+        invocation.key(self.key(operation, LimitKind::Lockout, scope, subject));
+        invocation.key(self.index(operation)).key(self.names(operation)).arg(member(scope, subject));
+        self.invoke(&invocation).await
     }
 
     /// Has it run a script that writes, where the keys of an operation are: what calls need of it.
@@ -188,6 +222,11 @@ impl Redis {
     fn index(&self, operation: Operation) -> String {
         format!("{}:{{{}}}:locked", self.key_prefix, operation.as_str())
     }
+
+    /// `keyward:{login}:locked:names`: the same by name, each followed by a colon and what it is called, sealed.
+    fn names(&self, operation: Operation) -> String {
+        format!("{}:names", self.index(operation))
+    }
 }
 
 /// Who something is counted against, within an operation: `device:` and the hash.
@@ -195,17 +234,23 @@ fn member(scope: Scope, subject: Subject) -> String {
     format!("{}:{:032x}", scope.as_str(), u128::from_be_bytes(subject.0))
 }
 
-/// A member of an index; nothing for one that is not of ours.
-fn locked(operation: Operation, member: &str, until: f64) -> Option<Locked> {
-    let (scope, subject) = member.split_once(':')?;
-    let subject = u128::from_str_radix(subject, 16).ok()?.to_be_bytes();
+/// A member of the index by name; nothing for one that is not of ours.
+fn locked(operation: Operation, member: &[u8], until: f64) -> Option<Locked> {
+    let mut parts = member.splitn(3, |byte| *byte == b':');
+    let mut part = || parts.next();
+    let (scope, subject, name) = (str::from_utf8(part()?).ok()?, str::from_utf8(part()?).ok()?, part()?.to_vec());
+    let subject = Subject(u128::from_str_radix(subject, 16).ok()?.to_be_bytes());
+    Some(Locked { operation, scope: Scope::from_name(scope)?, subject, name, until: time(until)? })
+}
+
+/// A score of the index.
+fn time(score: f64) -> Option<DateTime<Utc>> {
     #[expect(
         clippy::as_conversions,
         clippy::cast_possible_truncation,
         reason = "exact, as microseconds are below 2^53"
     )]
-    let until = DateTime::<Utc>::from_timestamp_micros(until as i64)?;
-    Some(Locked { operation, scope: Scope::from_name(scope)?, subject: Subject(subject), until })
+    DateTime::<Utc>::from_timestamp_micros(score as i64)
 }
 
 fn millis(span: Duration) -> u64 {

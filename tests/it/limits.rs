@@ -8,6 +8,7 @@ mod cancelled;
 mod cluster;
 mod cost;
 mod hygiene;
+mod listing;
 mod lockouts;
 mod model;
 mod networks;

@@ -5,11 +5,11 @@ use tonic::{Request, Response, Status};
 use super::Admin;
 use crate::error::Error;
 use crate::flows::lockouts::{self, Target};
-use crate::model::lockout::{Lockout, LockoutKey};
+use crate::model::lockout::{Lockout, LockoutCause, LockoutKey};
 use crate::model::operation::{Operation, Scope};
 use crate::proto::keyward::v1 as pb;
 use crate::proto::keyward::v1::clear_lockout_request::Target as PbTarget;
-use crate::proto::keyward::v1::lockout::Scope as PbScope;
+use crate::proto::keyward::v1::lockout::{Cause as PbCause, Scope as PbScope};
 use crate::rpc::accept::accept;
 use crate::rpc::convert::timestamp;
 use crate::rpc::{convert, page};
@@ -53,25 +53,36 @@ fn key_of(cursor: Vec<u8>) -> Result<LockoutKey, Error> {
 
 impl From<Lockout> for pb::Lockout {
     fn from(lockout: Lockout) -> Self {
-        let Lockout { key, failures, created_at, expires_at, owner } = lockout;
-        let (scope, operation, subject) = match &key {
-            LockoutKey::Counted { operation, scope: Scope::Device, .. } => (PbScope::Device, *operation, String::new()),
-            LockoutKey::Counted { operation, .. } => (PbScope::IpAddress, *operation, String::new()),
-            LockoutKey::Network(network) => (PbScope::IpAddress, Operation::Login, network.addr().to_string()),
-            LockoutKey::Account { .. } => {
-                let email = owner.as_ref().map(|(_, email)| email.as_str().to_owned());
-                (PbScope::Account, Operation::Login, email.unwrap_or_default())
-            }
+        let Lockout { key, cause, subject, failures, created_at, expires_at, user_id } = lockout;
+        let lockout_id = key.to_string();
+        let (scope, operation, device_id) = match key {
+            LockoutKey::Counted { operation, scope: Scope::Device, .. } => (PbScope::Device, operation, String::new()),
+            LockoutKey::Counted { operation, .. } => (PbScope::IpAddress, operation, String::new()),
+            LockoutKey::Network(_) => (PbScope::IpAddress, Operation::Login, String::new()),
+            LockoutKey::Account { device_id, .. } => (PbScope::Account, Operation::Login, device_id),
         };
         Self {
-            lockout_id: key.to_string(),
+            lockout_id,
             scope: scope.into(),
             operation: operation.as_str().to_owned(),
             subject,
-            user_id: owner.map(|(user_id, _)| user_id.to_string()).unwrap_or_default(),
+            user_id: user_id.map(|user_id| user_id.to_string()).unwrap_or_default(),
             failure_count: i32::try_from(failures).unwrap_or(i32::MAX),
             create_time: Some(timestamp(created_at)),
             expire_time: Some(timestamp(expires_at)),
+            cause: PbCause::from(cause).into(),
+            device_id,
+        }
+    }
+}
+
+impl From<LockoutCause> for PbCause {
+    fn from(cause: LockoutCause) -> Self {
+        match cause {
+            LockoutCause::Failures => Self::Failures,
+            LockoutCause::ManyAccounts => Self::ManyAccounts,
+            LockoutCause::WrongPasswords => Self::WrongPasswords,
+            LockoutCause::WrongPasswordsInARow => Self::WrongPasswordsInARow,
         }
     }
 }

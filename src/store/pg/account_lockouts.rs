@@ -8,9 +8,8 @@ use uuid::Uuid;
 
 use super::expired::delete_expired;
 use super::statement::statement;
-use super::users::stored_email;
 use super::{Connection, StoreError};
-use crate::model::lockout::{Lockout, LockoutKey};
+use crate::model::lockout::{Lockout, LockoutCause, LockoutKey};
 
 /// How a tally stands.
 #[derive(Clone, Copy, Debug)]
@@ -113,21 +112,20 @@ pub async fn find_locked(
     let (after_hash, after_device) = after.map(|(hash, device_id)| (Some(hash), device_id)).unwrap_or_default();
     let statement = FindLocked { now, failures_in_a_row, after_hash, after_device, limit: limit.into() };
     let rows: Vec<LockedRow> = statement.load(conn).await?;
-    rows.into_iter()
-        .map(|(address_hash, device_id, failures, attempted_at, locked_until, kept_until, user_id, email)| {
-            let until_reset = failures >= failures_in_a_row;
-            Ok(Lockout {
-                key: LockoutKey::Account { address_hash, device_id },
-                failures: u32::try_from(failures).unwrap_or_default(),
-                created_at: attempted_at.last().copied().unwrap_or(now),
-                expires_at: locked_until.filter(|_| !until_reset).unwrap_or(kept_until),
-                owner: match (user_id, email) {
-                    (Some(user_id), Some(email)) => Some((user_id.into(), stored_email(&email)?)),
-                    _ => None,
-                },
-            })
-        })
-        .collect()
+    let lockout = |row: LockedRow| {
+        let (address_hash, device_id, failures, attempted_at, locked_until, kept_until, user_id, email) = row;
+        let until_reset = failures >= failures_in_a_row;
+        Lockout {
+            key: LockoutKey::Account { address_hash, device_id },
+            cause: if until_reset { LockoutCause::WrongPasswordsInARow } else { LockoutCause::WrongPasswords },
+            subject: email.unwrap_or_default(),
+            failures: u32::try_from(failures).unwrap_or_default(),
+            created_at: attempted_at.last().copied().unwrap_or(now),
+            expires_at: locked_until.filter(|_| !until_reset).unwrap_or(kept_until),
+            user_id: user_id.map(Into::into),
+        }
+    };
+    Ok(rows.into_iter().map(lockout).collect())
 }
 
 /// Forgets one tally of an account; `false` when there is none.

@@ -12,7 +12,7 @@ use super::expired::delete_expired;
 use super::statement::statement;
 use super::{Connection, StoreError};
 use crate::clock;
-use crate::model::lockout::{Lockout, LockoutKey};
+use crate::model::lockout::{Lockout, LockoutCause, LockoutKey, network_name};
 
 statement! {
     FindLock { network: IpNet => Cidr } -> (Nullable<Timestamptz>)
@@ -49,10 +49,12 @@ pub async fn find_locked(
     let rows: Vec<(IpNet, i32, DateTime<Utc>)> = FindLocked { now, after, limit: limit.into() }.load(conn).await?;
     let lockout = |(network, failures, until)| Lockout {
         key: LockoutKey::Network(network),
+        cause: LockoutCause::ManyAccounts,
+        subject: network_name(network),
         failures: u32::try_from(failures).unwrap_or_default(),
         created_at: clock::subtract(until, lock),
         expires_at: until,
-        owner: None,
+        user_id: None,
     };
     Ok(rows.into_iter().map(lockout).collect())
 }

@@ -1,7 +1,10 @@
 //! Who is locked out, and how it is lifted: on every replica, and on record.
 
+mod paging;
+mod telling;
+
 use keyward::proto::keyward::v1::clear_lockout_request::Target;
-use keyward::proto::keyward::v1::lockout::Scope;
+use keyward::proto::keyward::v1::lockout::{Cause, Scope};
 use keyward::proto::keyward::v1::{ClearLockoutRequest, ListLockoutsRequest, Lockout};
 use tonic::Code;
 use uuid::Uuid;
@@ -64,8 +67,10 @@ async fn what_is_locked_is_listed_and_can_be_lifted(settings: Settings) {
     let locked = list(&root).await;
     let scopes: Vec<_> = locked.iter().map(|lockout| (lockout.scope(), lockout.operation.as_str())).collect();
     assert_eq!(scopes, [(Scope::Device, "refresh"), (Scope::IpAddress, "login"), (Scope::Account, "login")]);
-    assert_eq!((locked[0].subject.as_str(), locked[0].failure_count), ("", 2));
-    assert_eq!((locked[1].subject.as_str(), locked[1].failure_count), ("2001:db8:ffff:1::", 15));
+    assert_eq!((locked[0].subject.as_str(), locked[0].failure_count), ("noisy", 2));
+    assert_eq!((locked[1].subject.as_str(), locked[1].failure_count), ("2001:db8:ffff:1::/64", 15));
+    let causes: Vec<_> = locked.iter().map(Lockout::cause).collect();
+    assert_eq!(causes, [Cause::Failures, Cause::ManyAccounts, Cause::WrongPasswords]);
     assert_eq!(locked[0].create_time.unwrap().seconds, before.timestamp());
     assert_eq!(locked[0].expire_time.unwrap().seconds, before.timestamp() + 30 * 60);
 

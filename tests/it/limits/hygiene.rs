@@ -5,6 +5,9 @@ use redis::AsyncCommands;
 use super::{OPERATIONS, behind_a_proxy, device_at, guess};
 use crate::harness::{RedisServer, TestApp};
 
+/// What would tell who called.
+const WHO: [&str; 5] = ["my-phone", "198.51.100", "2001:db8", "somebody", "example"];
+
 #[tokio::test]
 async fn keys_name_nobody_and_none_is_there_for_good() {
     let redis = RedisServer::start().await;
@@ -20,19 +23,24 @@ async fn keys_name_nobody_and_none_is_there_for_good() {
     let mut keys: Vec<String> = client.keys("*").await.unwrap();
     keys.retain(|key| !key.ends_with(":probe"));
     // By device and by address: the requests of nine operations, and the failures of the six that have any.
-    let (indexes, lists): (Vec<_>, Vec<_>) = keys.into_iter().partition(|key| key.ends_with(":locked"));
+    let (indexes, lists): (Vec<_>, Vec<_>) = keys.into_iter().partition(|key| key.contains(":locked"));
     assert_eq!(lists.len(), 2 * (9 + 6), "{lists:?}");
-    assert!(!indexes.is_empty());
+    let by_name = indexes.iter().filter(|key| key.ends_with(":names")).count();
+    assert!(by_name > 0 && indexes.len() == 2 * by_name, "{indexes:?}");
     for index in indexes {
         let ttl: i64 = client.pttl(&index).await.unwrap();
         assert!(ttl > 0, "{index} stays for good");
+        let members: Vec<Vec<u8>> = client.zrange(&index, 0, -1).await.unwrap();
+        assert!(!members.is_empty());
+        for member in members {
+            let text = String::from_utf8_lossy(&member);
+            assert!(WHO.iter().all(|word| !text.contains(word)), "{index}: {text}");
+        }
     }
     let keys = lists;
     for key in keys {
         assert!(key.starts_with("kw.test:{"), "{key}");
-        for word in ["my-phone", "198.51.100", "2001:db8", "somebody", "example"] {
-            assert!(!key.contains(word), "{key}");
-        }
+        assert!(WHO.iter().all(|word| !key.contains(word)), "{key}");
         let ttl: i64 = client.pttl(&key).await.unwrap();
         assert!(ttl > 0, "{key} stays for good");
         let values: Vec<String> = client.lrange(&key, 0, -1).await.unwrap();

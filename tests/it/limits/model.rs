@@ -159,6 +159,13 @@ fn of_failures(question: &Question) -> Question {
     failures
 }
 
+/// What those are called that a failure counts against, and when it was noted.
+fn names(question: &Question, now: DateTime<Utc>) -> Vec<Vec<u8>> {
+    let name =
+        |(limit, subject): &(Limit, Subject)| format!("{}:{:?}:{now}", limit.scope.as_str(), subject).into_bytes();
+    question.limits.iter().map(name).collect()
+}
+
 #[test]
 fn throttles_and_lockouts_in_memory_and_in_redis_do_as_the_model_does() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -187,13 +194,14 @@ fn throttles_and_lockouts_in_memory_and_in_redis_do_as_the_model_does() {
                     if let Some(place) = made.len().checked_sub(which + 1) {
                         let question = made.remove(place);
                         model.conclude(&question, failed, now);
+                        let names = failed.then(|| names(&question, now));
                         let mut began = Vec::new();
-                        if failed {
-                            began = memory.fail(&question, now);
-                        } else {
-                            memory.give_back(&question, now);
+                        match &names {
+                            Some(names) => began = memory.fail(&question, names, now),
+                            None => memory.give_back(&question, now),
                         }
-                        assert_eq!(runtime.block_on(redis.conclude(&question, failed, now)).unwrap(), began);
+                        let concluding = redis.conclude(&question, names.as_deref(), now);
+                        assert_eq!(runtime.block_on(concluding).unwrap(), began);
                     }
                 }
             }

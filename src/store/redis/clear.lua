@@ -1,0 +1,6 @@
+-- Lifts a lockout and forgets the failures that led to it.
+--
+-- KEYS: the list of its limit, and the two of who is locked out. ARGV: its name.
+
+redis.call('DEL', KEYS[1])
+strike(ARGV[1])
