@@ -1,5 +1,8 @@
 //! Events of a newer version, which runs beside this one or ran before it: told as far as they are known.
 
+use std::time::Duration;
+
+use keyward::model::id::AuditEventId;
 use keyward::proto::keyward::v1::audit_event::{ActorType, Kind, SubjectType};
 use keyward::proto::keyward::v1::{AuditEvent, ListAuditEventsRequest, WatchAuditEventsRequest};
 use prost_types::Timestamp;
@@ -12,7 +15,7 @@ use crate::harness::{TestApp, answer, within_patience};
 
 const ACTOR: Uuid = Uuid::from_u128(7);
 
-/// A service whose latest event is of a kind, by an actor and about a subject that are yet to be invented.
+/// A service whose first event is of a kind, by an actor and about a subject that are yet to be invented.
 async fn with_a_newer_event() -> TestApp {
     let app = TestApp::start().await;
     let client = app.database.client().await;
@@ -20,9 +23,10 @@ async fn with_a_newer_event() -> TestApp {
     client.batch_execute("ALTER TABLE audit_events DROP CONSTRAINT audit_events_actor_whole").await.unwrap();
     let insert = "INSERT INTO audit_events
         (audit_event_id, created_at, kind, actor_type, actor_id, subject_type, subject_id, request_id, details)
-        VALUES ('ffffffff-ffff-7fff-bfff-ffffffffffff', '2030-01-01Z', 'PASSKEY_ADDED', 'ROBOT', $1, 'PASSKEY', 'p-1', '',
+        VALUES ($1, $2, 'PASSKEY_ADDED', 'ROBOT', $3, 'PASSKEY', 'p-1', '',
             '{\"count\": 2, \"reason\": \"NEW\"}')";
-    client.execute(insert, &[&ACTOR]).await.unwrap();
+    client.execute(insert, &[&AuditEventId::new(app.now()).uuid(), &app.now(), &ACTOR]).await.unwrap();
+    app.advance(Duration::from_secs(1));
     app
 }
 
@@ -45,7 +49,7 @@ async fn they_are_listed_and_found() {
     let app = with_a_newer_event().await;
     let root = administrator(&app).await;
     let all = list(&root, ListAuditEventsRequest::default()).await.unwrap().audit_events;
-    assert_told(&all[0]);
+    assert_told(all.last().unwrap());
     assert!(all.len() > 1, "those that are known");
     for request in [
         ListAuditEventsRequest { actor_id: ACTOR.to_string(), ..Default::default() },
