@@ -100,7 +100,6 @@ pub(super) async fn delete(app: &App, table: Table, expired: Expired) -> Result<
 /// The audit trail gives nothing away but to a transaction that says what it is.
 async fn delete_audit_events(app: &App, expired: Expired) -> Result<Deleted, Error> {
     let mut tx = app.job_pool.begin().await?;
-    let outcome = audit_events::delete_expired(&mut tx, expired.until, expired.batch.into()).await;
-    let count = tx.end(outcome.map_err(Error::from)).await?;
-    Ok(Deleted { count: u64::try_from(count).unwrap_or(u64::MAX), last: None })
+    let outcome = audit_events::delete_expired(&mut tx, expired).await;
+    tx.end(outcome.map_err(Error::from)).await
 }

@@ -15,7 +15,7 @@ pub use finding::find_page;
 pub use following::{Progress, find_between, find_first_since, find_progress, take_transaction_number};
 
 use super::statement::statement;
-use super::{Connection, StoreError};
+use super::{Connection, Deleted, Expired, StoreError};
 use crate::model::audit::{Act, Actor, AuditEvent, Event, EventFilter, EventKind, Subject};
 use crate::model::device::DeviceId;
 use crate::model::id::AuditEventId;
@@ -85,11 +85,19 @@ statement! {
 }
 
 statement! {
-    DeleteExpired { before: Uuid => SqlUuid, limit: i64 => BigInt } -> ()
-    "DELETE FROM audit_events WHERE audit_event_id IN (
-        SELECT audit_event_id FROM audit_events WHERE audit_event_id < $1
-        ORDER BY audit_event_id LIMIT $2 FOR UPDATE SKIP LOCKED
-    )"
+    DeleteExpired { from: Uuid => SqlUuid, before: Uuid => SqlUuid, batch: i64 => BigInt } -> (BigInt, Nullable<Timestamptz>)
+    // An hour more than what the database keeps in any case: it looks after us, when the event recorded last may be another one,
+    // by another clock.
+    "WITH gone AS (
+        DELETE FROM audit_events WHERE audit_event_id = ANY (ARRAY(
+            SELECT audit_event_id FROM audit_events
+            WHERE audit_event_id >= $1 AND audit_event_id < $2
+                AND created_at <= (SELECT created_at FROM audit_events ORDER BY sequence DESC LIMIT 1) - interval '25 hours'
+            ORDER BY audit_event_id LIMIT $3 FOR UPDATE SKIP LOCKED
+        ))
+        RETURNING created_at
+    )
+    SELECT count(*), max(created_at) FROM gone"
 }
 
 /// Puts events of one act on record, in this order.
@@ -126,15 +134,18 @@ fn as_json(details: Vec<(&'static str, String)>) -> String {
     serde_json::json!(details).to_string()
 }
 
-/// Deletes at most `limit` of the events that happened before a time, the oldest first; returns how many. Inside of a
+/// Deletes a batch of the events that happened before a time, but for those of the day before the latest. Inside of a
 /// transaction, or the database refuses.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn delete_expired(conn: &mut Connection, before: DateTime<Utc>, limit: u32) -> Result<usize, StoreError> {
+pub async fn delete_expired(conn: &mut Connection, expired: Expired) -> Result<Deleted, StoreError> {
     AllowRetention {}.execute(conn).await?;
-    let statement = DeleteExpired { before: AuditEventId::first_at(before).uuid(), limit: i64::from(limit) };
-    Ok(statement.execute(conn).await?)
+    let Expired { from, until, batch } = expired;
+    let bound = |time| AuditEventId::first_at(time).uuid();
+    let statement = DeleteExpired { from: bound(from), before: bound(until), batch: i64::from(batch) };
+    let row: (i64, Option<DateTime<Utc>>) = statement.get_result(conn).await?;
+    Ok(row.into())
 }
 
 /// An event as it is stored. One of a newer version, which runs beside this one or ran before it, may have a kind or types that
