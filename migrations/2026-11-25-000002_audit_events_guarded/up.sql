@@ -22,3 +22,13 @@ $$;
 
 CREATE TRIGGER audit_events_keep_recent AFTER DELETE ON audit_events
     REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION audit_events_keep_recent();
+
+-- An index for each set of filters, the kind within the others: a filter that lets nothing pass is found to as quickly as one
+-- that lets everything. Which kinds an actor or a subject has, where none is asked for, the index tells in a few steps.
+DROP INDEX audit_events_actor_id_idx;
+DROP INDEX audit_events_subject_id_idx;
+CREATE INDEX audit_events_actor_id_kind_idx ON audit_events (actor_id, kind, audit_event_id);
+CREATE INDEX audit_events_subject_id_kind_idx ON audit_events (subject_id, kind, audit_event_id);
+-- Both as one: of two columns the planner may take the first for selective enough by itself, which for a busy actor it is not.
+CREATE INDEX audit_events_actor_and_subject_kind_idx
+    ON audit_events ((actor_id::text || ' ' || subject_id), kind, audit_event_id);

@@ -1,8 +1,12 @@
 //! Looking into the audit trail: pages of it, the newest first. Whatever is asked for, an index leads straight to it.
 //!
-//! An actor, a subject or a kind is compared together with the identifier, and so is the order: the index of both is then the
-//! only one that gives it. With an equality alone the planner, which knows no values, may rather go through everything from
-//! the newest on, which for a rare kind is the whole trail.
+//! Each of these indexes has what is filtered by, the kind, and the identifier: so a page is made of as many events of each
+//! kind as it could hold, and rare kinds are found as quickly as common ones. Where no kind is asked for, all those that there
+//! are of the actor or the subject are found first, with a step in the index for each.
+//!
+//! What is filtered by is compared with an array of one, and is the first that is ordered by. To the planner that is no
+//! equality, after which the order by the identifier alone would do: it knows no values, and might rather go through everything
+//! from the newest on, which for a filter that lets little pass is the whole trail.
 
 use chrono::{DateTime, Duration, Utc};
 use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
@@ -13,11 +17,56 @@ use super::{Connection, EventColumns, EventRow, StoreError, event, event_columns
 use crate::model::audit::{AuditEvent, EventFilter};
 use crate::model::id::AuditEventId;
 
-/// What every page is bounded by: the times themselves, which are finer than what the identifiers tell of them.
+/// What every page is bounded by: the times themselves too, which are finer than what the identifiers tell of them.
 macro_rules! within_times {
     () => {
-        "($3 IS NULL OR e.created_at >= $3) AND ($4 IS NULL OR e.created_at < $4)"
+        "e.audit_event_id >= $1 AND e.audit_event_id < $2
+            AND ($3 IS NULL OR e.created_at >= $3) AND ($4 IS NULL OR e.created_at < $4)"
     };
+}
+
+/// Defines a statement that finds a page by what an index begins with: the statement's name, the parameters beside those of
+/// every page, that beginning, its value, and the parameter of the kinds.
+macro_rules! find_page_by {
+    ($statement:ident { $($field:ident: $rust:ty => $sql:ty),* }: $key:literal, $value:literal, $kinds:literal) => {
+        statement! {
+            $statement {
+                from: Uuid => SqlUuid,
+                before: Uuid => SqlUuid,
+                start: Option<DateTime<Utc>> => Nullable<Timestamptz>,
+                end: Option<DateTime<Utc>> => Nullable<Timestamptz>,
+                limit: i64 => BigInt,
+                $($field: $rust => $sql,)*
+                kinds: Vec<String> => Array<Text>,
+            } -> (EventColumns)
+            "WITH RECURSIVE held (kind) AS (
+                (SELECT e.kind FROM audit_events e WHERE cardinality(", $kinds, ") = 0 AND ", $key, " = ANY (ARRAY[", $value, "])
+                ORDER BY ", $key, ", e.kind LIMIT 1)
+                UNION ALL
+                SELECT (
+                    SELECT e.kind FROM audit_events e WHERE ", $key, " = ANY (ARRAY[", $value, "]) AND e.kind > held.kind
+                    ORDER BY ", $key, ", e.kind LIMIT 1
+                ) FROM held WHERE held.kind IS NOT NULL
+            ), wanted (kind) AS (
+                SELECT unnest(", $kinds, ") UNION ALL SELECT kind FROM held WHERE kind IS NOT NULL
+            )
+            SELECT ", event_columns!(), " FROM wanted CROSS JOIN LATERAL (
+                SELECT * FROM audit_events e
+                WHERE ", $key, " = ANY (ARRAY[", $value, "]) AND e.kind = wanted.kind AND ", within_times!(), "
+                ORDER BY ", $key, " DESC, e.audit_event_id DESC LIMIT $5
+            ) e
+            ORDER BY e.audit_event_id DESC LIMIT $5"
+        }
+    };
+}
+
+find_page_by! { FindPageByActor { actor_id: Uuid => SqlUuid }: "e.actor_id", "$6", "$7" }
+
+find_page_by! { FindPageBySubject { subject_id: String => Text }: "e.subject_id", "$6", "$7" }
+
+find_page_by! {
+    FindPageByActorAndSubject { actor_id: Uuid => SqlUuid, subject_id: String => Text }:
+    "(e.actor_id::text || ' ' || e.subject_id)", "$6::text || ' ' || $7", "$8"
 }
 
 statement! {
@@ -28,43 +77,8 @@ statement! {
         end: Option<DateTime<Utc>> => Nullable<Timestamptz>,
         limit: i64 => BigInt,
     } -> (EventColumns)
-    "SELECT ", event_columns!(), " FROM audit_events e
-    WHERE e.audit_event_id >= $1 AND e.audit_event_id < $2 AND ", within_times!(), "
+    "SELECT ", event_columns!(), " FROM audit_events e WHERE ", within_times!(), "
     ORDER BY e.audit_event_id DESC LIMIT $5"
-}
-
-statement! {
-    FindPageByActor {
-        from: Uuid => SqlUuid,
-        before: Uuid => SqlUuid,
-        start: Option<DateTime<Utc>> => Nullable<Timestamptz>,
-        end: Option<DateTime<Utc>> => Nullable<Timestamptz>,
-        limit: i64 => BigInt,
-        actor_id: Uuid => SqlUuid,
-        subject_id: Option<String> => Nullable<Text>,
-        kinds: Vec<String> => Array<Text>,
-    } -> (EventColumns)
-    "SELECT ", event_columns!(), " FROM audit_events e
-    WHERE (e.actor_id, e.audit_event_id) >= ($6, $1) AND (e.actor_id, e.audit_event_id) < ($6, $2)
-        AND ", within_times!(), "
-        AND ($7 IS NULL OR e.subject_id = $7) AND (cardinality($8) = 0 OR e.kind = ANY ($8))
-    ORDER BY e.actor_id DESC, e.audit_event_id DESC LIMIT $5"
-}
-
-statement! {
-    FindPageBySubject {
-        from: Uuid => SqlUuid,
-        before: Uuid => SqlUuid,
-        start: Option<DateTime<Utc>> => Nullable<Timestamptz>,
-        end: Option<DateTime<Utc>> => Nullable<Timestamptz>,
-        limit: i64 => BigInt,
-        subject_id: String => Text,
-        kinds: Vec<String> => Array<Text>,
-    } -> (EventColumns)
-    "SELECT ", event_columns!(), " FROM audit_events e
-    WHERE (e.subject_id, e.audit_event_id) >= ($6, $1) AND (e.subject_id, e.audit_event_id) < ($6, $2)
-        AND ", within_times!(), " AND (cardinality($7) = 0 OR e.kind = ANY ($7))
-    ORDER BY e.subject_id DESC, e.audit_event_id DESC LIMIT $5"
 }
 
 statement! {
@@ -76,11 +90,8 @@ statement! {
         limit: i64 => BigInt,
         kinds: Vec<String> => Array<Text>,
     } -> (EventColumns)
-    // As many of each kind as the page could hold: so rare kinds are found as quickly as common ones.
     "SELECT ", event_columns!(), " FROM unnest($6) AS wanted (kind) CROSS JOIN LATERAL (
-        SELECT * FROM audit_events e
-        WHERE (e.kind, e.audit_event_id) >= (wanted.kind, $1) AND (e.kind, e.audit_event_id) < (wanted.kind, $2)
-            AND ", within_times!(), "
+        SELECT * FROM audit_events e WHERE e.kind = ANY (ARRAY[wanted.kind]) AND ", within_times!(), "
         ORDER BY e.kind DESC, e.audit_event_id DESC LIMIT $5
     ) e
     ORDER BY e.audit_event_id DESC LIMIT $5"
@@ -104,8 +115,13 @@ pub async fn find_page(
     let before = before.map_or(after_end, |before| before.uuid().min(after_end));
     let limit = i64::from(limit);
     let rows: Vec<(EventRow,)> = match (actor_id, subject_id) {
-        (Some(actor_id), subject_id) => {
-            FindPageByActor { from, before, start, end, limit, actor_id, subject_id, kinds }.load(conn).await?
+        (Some(actor_id), Some(subject_id)) => {
+            FindPageByActorAndSubject { from, before, start, end, limit, actor_id, subject_id, kinds }
+                .load(conn)
+                .await?
+        }
+        (Some(actor_id), None) => {
+            FindPageByActor { from, before, start, end, limit, actor_id, kinds }.load(conn).await?
         }
         (None, Some(subject_id)) => {
             FindPageBySubject { from, before, start, end, limit, subject_id, kinds }.load(conn).await?
