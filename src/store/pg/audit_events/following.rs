@@ -4,7 +4,8 @@
 //! higher one. Whoever follows asks first how far the trail goes, then for a number of a transaction; once every transaction
 //! with a lower number is over, nothing up to there is still to come. See the migration for what the database does for it.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
+use diesel::OptionalExtension;
 use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
@@ -13,9 +14,9 @@ use super::{Connection, EventColumns, EventRow, StoreError, event, event_columns
 use crate::model::audit::{AuditEvent, EventFilter};
 use crate::model::id::AuditEventId;
 
-/// How many of the first events at a time or later are looked at for the one that was recorded first: more than are recorded
-/// within any one transaction.
-const FIRST_EVENTS: i64 = 1000;
+/// How long after it happened an event is recorded at the latest: longer than a transaction of the service takes, and two
+/// clocks differ.
+const RECORDED_WITHIN: Duration = Duration::minutes(10);
 
 /// How far the trail goes, and which transactions may still add to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,11 +41,23 @@ statement! {
 }
 
 statement! {
-    FindFirstSince { from: Uuid => SqlUuid, start: DateTime<Utc> => Timestamptz, among: i64 => BigInt } -> (Nullable<BigInt>)
-    "SELECT min(sequence) FROM (
-        SELECT sequence FROM audit_events WHERE audit_event_id >= $1 AND created_at >= $2
-        ORDER BY audit_event_id LIMIT $3
-    ) first_events"
+    FindEarliest { from: Uuid => SqlUuid, start: DateTime<Utc> => Timestamptz } -> (Timestamptz)
+    "SELECT created_at FROM audit_events WHERE audit_event_id >= $1 AND created_at >= $2 ORDER BY audit_event_id LIMIT 1"
+}
+
+statement! {
+    FindFirst { from: Uuid => SqlUuid, before: Uuid => SqlUuid, start: DateTime<Utc> => Timestamptz } -> (Nullable<BigInt>)
+    "SELECT min(sequence) FROM audit_events WHERE audit_event_id >= $1 AND audit_event_id < $2 AND created_at >= $3"
+}
+
+statement! {
+    FindLastBefore { number: i64 => BigInt } -> (BigInt)
+    "SELECT coalesce(max(sequence), 0) FROM audit_events WHERE sequence < $1"
+}
+
+statement! {
+    FindNumbers { after: i64 => BigInt } -> (BigInt)
+    "SELECT sequence FROM audit_events WHERE sequence > $1"
 }
 
 statement! {
@@ -90,8 +103,31 @@ pub async fn take_transaction_number(conn: &mut Connection) -> Result<i64, Store
 /// When the database fails.
 pub async fn find_first_since(conn: &mut Connection, start: DateTime<Utc>) -> Result<Option<i64>, StoreError> {
     let from = AuditEventId::first_at(start).uuid();
-    let (first,) = FindFirstSince { from, start, among: FIRST_EVENTS }.get_result(conn).await?;
+    let earliest: Option<(DateTime<Utc>,)> = FindEarliest { from, start }.get_result(conn).await.optional()?;
+    let Some((earliest,)) = earliest else { return Ok(None) };
+    // Whatever happened later than that was recorded after the earliest one.
+    let before = AuditEventId::first_at(earliest + RECORDED_WITHIN).uuid();
+    let (first,) = FindFirst { from, before, start }.get_result(conn).await?;
     Ok(first)
+}
+
+/// A number of an event after which are those of all events that are still to be seen at `now`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_last_before(conn: &mut Connection, now: DateTime<Utc>) -> Result<i64, StoreError> {
+    let first = find_first_since(conn, now - RECORDED_WITHIN * 2).await?;
+    let (last,) = FindLastBefore { number: first.unwrap_or(i64::MAX) }.get_result(conn).await?;
+    Ok(last)
+}
+
+/// The numbers of the events after this one that can be seen.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_numbers(conn: &mut Connection, after: i64) -> Result<Vec<i64>, StoreError> {
+    let rows: Vec<(i64,)> = FindNumbers { after }.load(conn).await?;
+    Ok(rows.into_iter().map(|(number,)| number).collect())
 }
 
 /// Events that match, in the order of recording, numbered after the first and up to the second of `numbers`; at most `limit`.

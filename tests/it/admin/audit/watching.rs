@@ -101,6 +101,107 @@ async fn a_transaction_that_commits_late_is_not_passed_over() {
 }
 
 #[tokio::test]
+async fn what_was_under_way_when_it_began_is_told_and_what_was_over_is_not() {
+    let app = TestApp::start().await;
+    let service = &app.first().app;
+    let root = administrator(&app).await;
+    let mut late = service.pool.begin().await.unwrap();
+    audit::record(&mut late, &Act::system(), numbered(1), app.now()).await.unwrap();
+    record(service, 2).await;
+    let mut stream = watch(&root, Request::default()).await.unwrap();
+    let first = next(&mut stream).await;
+    assert!(first.audit_events.is_empty(), "{first:?}");
+    late.end(Ok::<_, keyward::error::Error>(())).await.unwrap();
+    record(service, 3).await;
+    assert_eq!(numbers(&events(&mut stream, 2).await), ["1", "3"]);
+}
+
+#[tokio::test]
+async fn a_transaction_older_than_the_replica_is_not_passed_over() {
+    let mut app = TestApp::start().await;
+    let root = administrator(&app).await;
+    let client = app.database.client().await;
+    record(&app.first().app, 0).await;
+    // Of another replica, so to speak.
+    let insert = "INSERT INTO audit_events (audit_event_id, created_at, kind, actor_type, request_id, details)
+        VALUES (gen_random_uuid(), $1, 'CLEANUP_RUN', 'SYSTEM', '', '{\"number\": \"1\"}')";
+    client.batch_execute("BEGIN").await.unwrap();
+    client.execute(insert, &[&app.now()]).await.unwrap();
+    app.advance(Duration::from_secs(1));
+    record(&app.first().app, 2).await;
+    app.stop().await;
+    app.start_again().await;
+    let mut stream = watch(&root, Request::default()).await.unwrap();
+    assert!(next(&mut stream).await.audit_events.is_empty());
+    client.batch_execute("COMMIT").await.unwrap();
+    record(&app.first().app, 3).await;
+    assert_eq!(numbers(&events(&mut stream, 2).await), ["1", "3"]);
+}
+
+#[tokio::test]
+async fn what_was_recorded_early_and_happened_late_is_not_passed_over() {
+    let app = TestApp::start().await;
+    let root = administrator(&app).await;
+    let mut conn = app.first().app.pool.get().await.unwrap();
+    app.advance(Duration::from_secs(1));
+    let (start, later) = (app.now(), app.now() + Duration::from_mins(1));
+    // By the clock of a replica that is ahead of the others, which record more than a thousand events in between.
+    audit::record(&mut conn, &Act::system(), numbered("early"), later).await.unwrap();
+    let others = (0..1100).map(numbered);
+    audit::record_all(&mut conn, &Act::system(), others, start).await.unwrap();
+    let start_time = Some(Timestamp { seconds: start.timestamp(), nanos: 0 });
+    let mut stream = watch(&root, Request { start_time, ..Request::default() }).await.unwrap();
+    let told = events(&mut stream, 1101).await;
+    assert_eq!(numbers(&told)[..2], ["early", "0"]);
+}
+
+#[tokio::test]
+async fn it_goes_on_when_the_database_was_taken_back() {
+    let app = TestApp::start().await;
+    let service = &app.first().app;
+    let root = administrator(&app).await;
+    let mut stream = watch(&root, Request::default()).await.unwrap();
+    next(&mut stream).await;
+    for number in 1..=3 {
+        record(service, number).await;
+    }
+    events(&mut stream, 3).await;
+    // As a backup has it that was made after the first of them.
+    let client = app.database.client().await;
+    let restore = "ALTER TABLE audit_events DISABLE TRIGGER USER;
+        DELETE FROM audit_events WHERE details ->> 'number' IN ('2', '3');
+        ALTER TABLE audit_events ENABLE TRIGGER USER;
+        SELECT setval('audit_events_sequence_seq', max(sequence)) FROM audit_events";
+    client.batch_execute(restore).await.unwrap();
+    audit::follow(service).await.unwrap();
+    record(service, 4).await;
+    assert_eq!(numbers(&events(&mut stream, 1).await), ["4"]);
+}
+
+#[tokio::test]
+async fn a_cursor_of_before_a_restore_is_good() {
+    let app = TestApp::start().await;
+    let service = &app.first().app;
+    let root = administrator(&app).await;
+    let mut stream = watch(&root, Request::default()).await.unwrap();
+    next(&mut stream).await;
+    record(service, 1).await;
+    let mut message = next(&mut stream).await;
+    while message.audit_events.is_empty() {
+        message = next(&mut stream).await;
+    }
+    let client = app.database.client().await;
+    let restore = "ALTER TABLE audit_events DISABLE TRIGGER USER;
+        DELETE FROM audit_events WHERE details ->> 'number' = '1';
+        ALTER TABLE audit_events ENABLE TRIGGER USER;
+        SELECT setval('audit_events_sequence_seq', max(sequence)) FROM audit_events";
+    client.batch_execute(restore).await.unwrap();
+    let mut stream = watch(&root, Request { cursor: message.cursor, ..Request::default() }).await.unwrap();
+    record(service, 2).await;
+    assert_eq!(numbers(&events(&mut stream, 1).await), ["2"]);
+}
+
+#[tokio::test]
 async fn what_is_rolled_back_holds_nothing_up() {
     let app = TestApp::start().await;
     let service = &app.first().app;
