@@ -155,6 +155,9 @@ impl Hasher {
     /// A hash that is not made as new ones are costs a new one on top, whatever the verdict. So it never takes less time than
     /// an unknown address does; but it takes more, until its owner logs in for the first time.
     ///
+    /// What was typed is compared too, where normalising makes another text of it: that is what other systems have hashed. Such a
+    /// text costs twice, for an unknown address as well. What replaces a hash is made of the normalised one.
+    ///
     /// # Errors
     /// See [`HashingError`].
     pub async fn verify(&self, password: Password, stored: Option<&PasswordHash>) -> Result<Verdict, HashingError> {

@@ -59,7 +59,7 @@ impl Argon2id {
         let mut salt = [0; SALT_BYTES];
         aws_lc_rs::rand::fill(&mut salt).map_err(HashingError::Randomness)?;
         let recipe = Recipe { salt: Salt::new(&salt).map_err(failed)?, ..self.present.clone() };
-        let output = Output::new(&recipe.compute(password, memory)?).map_err(failed)?;
+        let output = Output::new(&recipe.compute(password.expose(), memory)?).map_err(failed)?;
         let hash = phc::PasswordHash {
             algorithm: recipe.algorithm.ident(),
             version: Some(recipe.version.into()),
@@ -71,7 +71,7 @@ impl Argon2id {
     }
 
     /// Does the work of a hash for nothing.
-    pub(super) fn spend(&self, password: &Password, memory: &mut Memory) -> Result<(), HashingError> {
+    pub(super) fn spend(&self, password: &str, memory: &mut Memory) -> Result<(), HashingError> {
         self.present.compute(password, memory).map(drop)
     }
 
@@ -119,16 +119,16 @@ impl Recipe {
     }
 
     /// Whether this is the hash of a password.
-    pub(super) fn matches(&self, password: &Password, memory: &mut Memory) -> Result<bool, HashingError> {
+    pub(super) fn matches(&self, password: &str, memory: &mut Memory) -> Result<bool, HashingError> {
         Ok(self.compute(password, memory)?.ct_eq(self.output.as_bytes()).into())
     }
 
     /// Computes the hash of a password.
-    fn compute(&self, password: &Password, memory: &mut Memory) -> Result<Zeroizing<Vec<u8>>, HashingError> {
+    fn compute(&self, password: &str, memory: &mut Memory) -> Result<Zeroizing<Vec<u8>>, HashingError> {
         let blocks = memory.blocks(self.params.block_count()).map_err(HashingError::Memory)?;
         let mut output = Zeroizing::new(vec![0; self.output.len()]);
         Argon2::new(self.algorithm, self.version, self.params.clone())
-            .hash_password_into_with_memory(password.expose().as_bytes(), &self.salt, &mut output, blocks)
+            .hash_password_into_with_memory(password.as_bytes(), &self.salt, &mut output, blocks)
             .map_err(|error| HashingError::Argon2(error.into()))?;
         Ok(output)
     }

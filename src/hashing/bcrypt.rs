@@ -12,7 +12,6 @@ use zeroize::Zeroizing;
 
 use super::stored::HashUnusable;
 use crate::config::Ceilings;
-use crate::model::password::Password;
 
 /// How many bytes of a password count.
 const MAX_BYTES: usize = 72;
@@ -54,8 +53,8 @@ impl Bcrypt {
         })
     }
 
-    pub(super) fn matches(&self, password: &Password) -> bool {
-        let bytes = password.expose().as_bytes();
+    pub(super) fn matches(&self, password: &str) -> bool {
+        let bytes = password.as_bytes();
         // Implementations in C end a password at its first NUL, and repeat it with one: to them "a\0a" would be "a".
         let is_plain = !bytes.contains(&0);
         let key: Zeroizing<Vec<u8>> = Zeroizing::new(bytes.iter().copied().chain([0]).take(MAX_BYTES).collect());

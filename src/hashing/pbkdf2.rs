@@ -13,7 +13,6 @@ use zeroize::Zeroizing;
 
 use super::stored::HashUnusable;
 use crate::config::Ceilings;
-use crate::model::password::Password;
 
 /// A shorter output could be met by chance.
 const MIN_OUTPUT_BYTES: usize = 16;
@@ -62,10 +61,9 @@ impl Pbkdf2 {
         Some(Self { algorithm, iterations, salt, output })
     }
 
-    pub(super) fn matches(&self, password: &Password) -> bool {
+    pub(super) fn matches(&self, password: &str) -> bool {
         let mut computed = Zeroizing::new(vec![0; self.output.len()]);
-        let password = password.expose().as_bytes();
-        pbkdf2::derive(self.algorithm, self.iterations, &self.salt, password, &mut computed);
+        pbkdf2::derive(self.algorithm, self.iterations, &self.salt, password.as_bytes(), &mut computed);
         computed.ct_eq(&self.output).into()
     }
 }

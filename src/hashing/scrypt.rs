@@ -11,7 +11,6 @@ use zeroize::Zeroizing;
 use super::pbkdf2::BASE64;
 use super::stored::HashUnusable;
 use crate::config::Ceilings;
-use crate::model::password::Password;
 
 /// A shorter output could be met by chance.
 const OUTPUT_BYTES: std::ops::RangeInclusive<usize> = 16..=64;
@@ -60,10 +59,10 @@ impl Scrypt {
         Params::new(self.log_n, self.r, self.p).ok()
     }
 
-    pub(super) fn matches(&self, password: &Password) -> bool {
+    pub(super) fn matches(&self, password: &str) -> bool {
         let Some(params) = self.params() else { return false };
         let mut computed = Zeroizing::new(vec![0; self.output.len()]);
-        let done = scrypt::scrypt(password.expose().as_bytes(), &self.salt, &params, &mut computed);
+        let done = scrypt::scrypt(password.as_bytes(), &self.salt, &params, &mut computed);
         done.is_ok() && computed.ct_eq(&self.output).into()
     }
 }

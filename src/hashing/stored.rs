@@ -92,32 +92,48 @@ impl Hashes {
     }
 
     /// Compares a password with a stored hash, or does the work of a new one without one.
+    ///
+    /// What was typed is compared as well, where that is another text: whoever made a hash elsewhere may have hashed just that.
+    /// So such a text costs twice, whatever it is compared with.
     pub(super) fn verify(
         &self,
         password: &Password,
         stored: Option<&PasswordHash>,
         memory: &mut Memory,
     ) -> Result<Verdict, HashingError> {
-        let Some(stored) = stored else {
-            self.argon2id.spend(password, memory)?;
-            return Ok(Verdict::Wrong);
-        };
-        let stored = self.read(stored).map_err(HashingError::StoredHashUnusable)?;
-        let is_right = match &stored {
-            Stored::Argon2(recipe) => recipe.matches(password, memory)?,
-            Stored::Bcrypt(hash) => hash.matches(password),
-            Stored::Scrypt(hash) => hash.matches(password),
-            Stored::Pbkdf2(hash) => hash.matches(password),
-        };
-        let is_present = matches!(&stored, Stored::Argon2(recipe) if self.argon2id.is_present(recipe));
-        match (is_right, is_present) {
-            (true, true) => Ok(Verdict::Right { rehash: None }),
-            (true, false) => Ok(Verdict::Right { rehash: Some(self.argon2id.hash(password, memory)?) }),
-            (false, true) => Ok(Verdict::Wrong),
-            (false, false) => {
-                self.argon2id.spend(password, memory)?;
-                Ok(Verdict::Wrong)
+        let stored = stored.map(|stored| self.read(stored)).transpose().map_err(HashingError::StoredHashUnusable)?;
+        let is_present = matches!(&stored, Some(Stored::Argon2(recipe)) if self.argon2id.is_present(recipe));
+        for (text, is_typed) in texts(password, is_present) {
+            let is_right = match &stored {
+                Some(stored) => stored.matches(text, memory)?,
+                None => false,
+            };
+            match (is_right, is_present) {
+                (true, true) if !is_typed => return Ok(Verdict::Right { rehash: None }),
+                (true, _) => return Ok(Verdict::Right { rehash: Some(self.argon2id.hash(password, memory)?) }),
+                (false, true) => {}
+                (false, false) => self.argon2id.spend(text, memory)?,
             }
         }
+        Ok(Verdict::Wrong)
+    }
+}
+
+/// The texts that a hash may be made of, the likelier one first, and whether they are as typed.
+fn texts(password: &Password, is_ours: bool) -> impl Iterator<Item = (&str, bool)> {
+    let typed = password.expose_typed().map(|text| (text, true));
+    let (first, last) = if is_ours { (None, typed) } else { (typed, None) };
+    first.into_iter().chain([(password.expose(), false)]).chain(last)
+}
+
+impl Stored {
+    /// Whether this is the hash of a text.
+    fn matches(&self, text: &str, memory: &mut Memory) -> Result<bool, HashingError> {
+        Ok(match self {
+            Self::Argon2(recipe) => recipe.matches(text, memory)?,
+            Self::Bcrypt(hash) => hash.matches(text),
+            Self::Scrypt(hash) => hash.matches(text),
+            Self::Pbkdf2(hash) => hash.matches(text),
+        })
     }
 }

@@ -1,7 +1,7 @@
 //! A password on its way in, and the form in which it is kept.
 //!
 //! Preparation follows the `OpaqueString` profile of RFC 8265, so that one password typed on two keyboards is one sequence
-//! of bytes. Whether a password is a good one is asked in `policy::password`; hashing is in `hashing`.
+//! of bytes. Other systems hash what was typed, so that it is kept beside, to compare with their hashes. Whether a password is a good one is asked in `policy::password`; hashing is in `hashing`.
 
 use std::fmt;
 
@@ -11,7 +11,11 @@ use zeroize::Zeroizing;
 
 /// A password in plain text, normalised. Wiped when dropped, never printed.
 #[derive(Clone)]
-pub struct Password(Zeroizing<String>);
+pub struct Password {
+    normalised: Zeroizing<String>,
+    /// What was typed, where that is something else.
+    typed: Option<Zeroizing<String>>,
+}
 
 /// Why a text cannot become anybody's password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -42,7 +46,7 @@ impl Password {
             return Err(PasswordInvalid::ControlCharacter);
         }
         let password = Self::presented(text);
-        match password.0.chars().count() {
+        match password.normalised.chars().count() {
             ..Self::MIN_CHARS => Err(PasswordInvalid::TooShort),
             Self::MIN_CHARS..=Self::MAX_CHARS => Ok(password),
             _ => Err(PasswordInvalid::TooLong),
@@ -56,13 +60,20 @@ impl Password {
         // NFC grows a text to three times its bytes at most: with that much room no half-made copy is left behind.
         let mut normalised = Zeroizing::new(String::with_capacity(text.len().saturating_mul(3)));
         normalised.extend(text.chars().map(plain_space).nfc());
-        Self(normalised)
+        let typed = (*normalised != text).then(|| Zeroizing::new(text.to_owned()));
+        Self { normalised, typed }
     }
 
     /// The text itself, for the hash and the checks that need it.
     #[must_use]
     pub fn expose(&self) -> &str {
-        &self.0
+        &self.normalised
+    }
+
+    /// The text as it was typed, where that is another one: a system that does not normalise has hashed this.
+    #[must_use]
+    pub fn expose_typed(&self) -> Option<&str> {
+        self.typed.as_ref().map(|text| text.as_str())
     }
 }
 
@@ -134,6 +145,9 @@ mod tests {
         let composed = Password::parse("caf\u{e9} noir 7").unwrap();
         let decomposed = Password::presented("cafe\u{301}\u{a0}noir\u{3000}7");
         assert_eq!(composed.expose(), decomposed.expose());
+        // What was typed is there where it is something else.
+        assert_eq!(composed.expose_typed(), None);
+        assert_eq!(decomposed.expose_typed(), Some("cafe\u{301}\u{a0}noir\u{3000}7"));
         // Compatibility forms, case and surrounding spaces stay apart: they are part of the secret.
         assert_eq!(Password::parse(" Ａbcdefg ").unwrap().expose(), " Ａbcdefg ");
     }
@@ -157,7 +171,7 @@ mod tests {
 
     #[test]
     fn debug_hides_both() {
-        assert_eq!(format!("{:?}", Password::presented("open sesame")), "Password(..)");
+        assert_eq!(format!("{:?}", Password::presented("open sesame\u{a0}")), "Password(..)");
         assert_eq!(format!("{:?}", PasswordHash::from("$argon2id$..".to_owned())), "PasswordHash(..)");
     }
 }

@@ -1,6 +1,9 @@
 //! Hashes that other programs made: each family is read, compared with, renewed, and bounded. Made by passlib, Django, libxcrypt
 //! (`$7$`) and Python's hashlib (the last four), of "seven lamps over the canal" where nothing else is said.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+
 use super::{Duration, Hasher, HashingError, Verdict, config, cost, password, small, stored};
 use crate::hashing::HashUnusable;
 
@@ -43,6 +46,39 @@ async fn every_family_is_compared_with_and_renewed() {
             assert_eq!(verdict, Verdict::Wrong, "{}: {wrong}", hash.as_str());
         }
     }
+}
+
+#[tokio::test]
+async fn what_was_typed_is_compared_as_it_was_and_as_it_is_kept() {
+    let hasher = Hasher::new(&small()).unwrap();
+    let verify = async |text: &str, hash: &str| hasher.verify(password(text), Some(&stored(hash))).await.unwrap();
+    let (typed, composed) = ("cafe\u{301} noir\u{a0}sept", "caf\u{e9} noir sept");
+    let mut output = [0; 32];
+    let params = argon2::Params::new(64, 1, 1, None).unwrap();
+    let argon2id = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params);
+    argon2id.hash_password_into(typed.as_bytes(), b"sixteen bytes ok", &mut output).unwrap();
+    let like_ours = format!("$argon2id$v=19$m=64,t=1,p=1$c2l4dGVlbiBieXRlcyBvaw${}", STANDARD_NO_PAD.encode(output));
+    // The first two are libxcrypt's.
+    for (typed, kept, hash) in [
+        (typed, composed, "$2b$04$et.AA57sK94kFVRK4eHs0.NnffJcwA8n7Ir3tzyX7NQpF.Y35X2mi"),
+        (
+            "\u{f900} seven lamps",
+            "\u{8c48} seven lamps",
+            "$2b$04$et.AA57sK94kFVRK4eHs0.SruGIhr5nFfsHUJ1a8hmaTGnl28cpfW",
+        ),
+        (typed, composed, &like_ours),
+    ] {
+        let Verdict::Right { rehash: Some(renewed) } = verify(typed, hash).await else { panic!("{hash} is not known") };
+        assert_eq!(verify(kept, hash).await, Verdict::Wrong, "{hash} was made of another text");
+        for text in [typed, kept] {
+            assert_eq!(verify(text, renewed.as_str()).await, Verdict::Right { rehash: None }, "{text}");
+        }
+        assert_eq!(verify(&typed.to_uppercase(), hash).await, Verdict::Wrong);
+    }
+    // A system that normalises as we do has hashed what is kept, however it is typed.
+    let accented = "$2b$04$et.AA57sK94kFVRK4eHs0.T68OPXG9ZDEJiquPMcKnwhrL0QhMxAm";
+    assert!(matches!(verify(typed, accented).await, Verdict::Right { rehash: Some(_) }));
+    assert_eq!(hasher.verify(password(typed), None).await.unwrap(), Verdict::Wrong);
 }
 
 #[tokio::test]

@@ -56,6 +56,19 @@ async fn passwords_hashed_elsewhere_let_their_owners_in_and_are_renewed() {
 }
 
 #[tokio::test]
+async fn a_password_that_is_kept_in_another_form_lets_its_owner_in() {
+    let app = TestApp::start().await;
+    // Typed with a combining accent and a no-break space, and hashed like that.
+    let typed = "cafe\u{301} noir\u{a0}sept";
+    let hash = "$2b$04$et.AA57sK94kFVRK4eHs0.NnffJcwA8n7Ir3tzyX7NQpF.Y35X2mi";
+    import(&app, &format!(r#"{{"email":"zoe@example.com","password_hash":"{hash}"}}"#), &[]).await;
+    let phone = app.device("phone");
+    for password in [typed, "caf\u{e9} noir sept", typed] {
+        phone.login_with("zoe@example.com", password).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn everything_that_a_line_says_is_taken_over() {
     let app = TestApp::start().await;
     let suspended = ADA
