@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use self::lines::Lines;
 use super::super::{Failure, print};
 use crate::app::App;
-use crate::flows::transfer::import::{self, Import, Imported, Refused};
+use crate::flows::transfer::import::{self, Import, Imported, Refused, Tally};
 use crate::model::audit::Act;
 
 /// How many lines are imported at once.
@@ -35,9 +35,8 @@ pub(in crate::cli) struct Arguments {
 #[derive(Debug, Default, serde::Serialize)]
 struct Summary {
     lines: u64,
-    imported: u64,
-    skipped: u64,
-    refused: u64,
+    #[serde(flatten)]
+    tally: Tally,
     dry_run: bool,
 }
 
@@ -46,38 +45,37 @@ pub(super) async fn run(app: &App, by: &Act, arguments: Arguments) -> Result<(),
     let bar = progress_bar(bytes)?;
     let mut lines = Lines::new(reader);
     let mut summary = Summary { dry_run: arguments.dry_run, ..Summary::default() };
-    let outcome = import_all((app, by), &mut lines, &mut summary, &bar).await;
+    let import = Import::begin(app, summary.dry_run).await?;
+    let outcome = import_all((app, by), &import, (&mut lines, &mut summary.tally), &bar).await;
+    // What was imported before it broke off is on record as well.
+    let outcome = outcome.and(import.end(app, by, summary.tally).await.map_err(Failure::from));
     summary.lines = lines.count;
     bar.finish_and_clear();
     print(&if arguments.json { serde_json::to_string(&summary)? + "\n" } else { summary.to_string() })?;
     outcome?;
-    if summary.refused == 0 {
-        Ok(())
-    } else {
-        Err(format!("{} of {} lines were refused", summary.refused, summary.lines).into())
+    match summary.tally.refused {
+        0 => Ok(()),
+        refused => Err(format!("{refused} of {} lines were refused", summary.lines).into()),
     }
 }
 
 async fn import_all<R: BufRead>(
     (app, by): (&App, &Act),
-    lines: &mut Lines<R>,
-    summary: &mut Summary,
+    import: &Import,
+    (lines, tally): (&mut Lines<R>, &mut Tally),
     bar: &ProgressBar,
 ) -> Result<(), Failure> {
-    let import = Import::begin(app, summary.dry_run).await?;
     while let Some((batch, unreadable)) = lines.take(BATCH)? {
-        let Imported { imported, skipped, refused } = import::import(app, by, &import, batch).await?;
-        summary.imported += imported;
-        summary.skipped += skipped;
+        let Imported { imported, skipped, refused } = import::import(app, by, import, batch).await?;
+        tally.imported += imported;
+        tally.skipped += skipped;
         let mut refused: Vec<_> = unreadable.into_iter().chain(refused).collect();
         refused.sort_by_key(|refused| refused.number);
-        summary.refused += u64::try_from(refused.len()).unwrap_or(u64::MAX);
+        tally.refused += u64::try_from(refused.len()).unwrap_or(u64::MAX);
         bar.suspend(|| report(&refused))?;
         bar.set_position(lines.bytes);
-        bar.set_message(format!(
-            "{} imported, {} there already, {} refused",
-            summary.imported, summary.skipped, summary.refused
-        ));
+        let Tally { imported, skipped, refused } = tally;
+        bar.set_message(format!("{imported} imported, {skipped} there already, {refused} refused"));
     }
     Ok(())
 }
@@ -109,7 +107,7 @@ fn progress_bar(bytes: Option<u64>) -> Result<ProgressBar, Failure> {
 
 impl std::fmt::Display for Summary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { lines, imported, skipped, refused, dry_run } = self;
+        let Self { lines, tally: Tally { imported, skipped, refused }, dry_run } = self;
         let imported_as = if *dry_run { "would be imported" } else { "imported" };
         writeln!(f, "{lines} lines: {imported} {imported_as}, {skipped} there already, {refused} refused")
     }

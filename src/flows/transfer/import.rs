@@ -9,7 +9,8 @@ use self::batch::Batch;
 use super::record::Judge;
 use crate::app::App;
 use crate::error::Error;
-use crate::model::audit::Act;
+use crate::flows::audit;
+use crate::model::audit::{Act, Event, EventKind, Subject};
 use crate::store::pg::roles;
 
 /// A line of the file.
@@ -41,6 +42,17 @@ pub struct Imported {
     pub refused: Vec<Refused>,
 }
 
+/// What came of all batches so far.
+#[derive(Clone, Copy, Debug, Default, serde::Serialize)]
+pub struct Tally {
+    /// How many lines became users.
+    pub imported: u64,
+    /// How many were users already.
+    pub skipped: u64,
+    /// How many did not become users, and could not.
+    pub refused: u64,
+}
+
 /// How an import is to go on.
 #[derive(Debug)]
 pub struct Import {
@@ -57,9 +69,25 @@ impl Import {
         let known_roles = roles::find_names(&mut *app.pool.get().await?).await?.into_iter().collect();
         Ok(Self { known_roles, dry_run })
     }
+
+    /// Puts on record that it is over, and what came of it; of a dry run nothing is.
+    ///
+    /// # Errors
+    /// A failure of ours.
+    pub async fn end(self, app: &App, by: &Act, tally: Tally) -> Result<(), Error> {
+        if self.dry_run {
+            return Ok(());
+        }
+        let Tally { imported, skipped, refused } = tally;
+        let event = Event::new(EventKind::UsersImported, Subject::Nothing).with("imported", imported);
+        let event = event.with("skipped", skipped).with("refused", refused);
+        let mut tx = app.pool.begin().await?;
+        let recorded = audit::record(&mut tx, by, event, app.clock.now()).await;
+        tx.end(recorded).await
+    }
 }
 
-/// Imports a batch of lines: all that can be, or none where it fails. Puts on record how many.
+/// Imports a batch of lines: all that can be, or none where it fails. Each user is put on record with it.
 ///
 /// # Errors
 /// A failure of ours, which is never one line's.

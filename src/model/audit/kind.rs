@@ -77,7 +77,7 @@ kinds! {
     UserRolesSet => "USER_ROLES_SET",
     /// All sessions of a user were ended by administration.
     UserSessionsRevoked => "USER_SESSIONS_REVOKED",
-    /// Users were imported.
+    /// An import of users came to its end.
     UsersImported => "USERS_IMPORTED",
     /// Users were exported.
     UsersExported => "USERS_EXPORTED",

@@ -32,12 +32,6 @@ impl StoreError {
     pub fn is_duplicate_of(&self, name: &str) -> bool {
         matches!(self, Self::Duplicate { constraint } if constraint == name)
     }
-
-    /// Whether `self` says nothing of what was asked, and the same may succeed soon.
-    #[must_use]
-    pub const fn passes_with_time(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
-    }
 }
 
 impl From<RunError> for StoreError {

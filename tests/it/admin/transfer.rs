@@ -29,7 +29,7 @@ fn summary(ran: &Ran) -> (u64, u64, u64) {
 
 /// What stands in the audit trail of such events, as text.
 async fn on_record(app: &TestApp, kind: &str) -> Vec<String> {
-    let sql = "SELECT actor_type || ' ' || details FROM audit_events WHERE kind = $1 ORDER BY audit_event_id";
+    let sql = "SELECT actor_type || ' ' || details FROM audit_events WHERE kind = $1 ORDER BY sequence";
     let rows = app.database.client().await.query(sql, &[&kind]).await.unwrap();
     rows.iter().map(|row| row.get(0)).collect()
 }

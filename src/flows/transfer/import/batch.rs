@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use super::{Imported, Refused};
 use crate::error::Error;
 use crate::flows::audit::{self, Event};
+use crate::flows::names;
 use crate::flows::transfer::record::Given;
 use crate::model::audit::{Act, EventKind, Subject};
 use crate::model::email::Email;
@@ -63,7 +64,7 @@ impl Batch {
         let mut created = 0;
         let (mut parts, mut is_proven) = (vec![self.users.as_slice()], false);
         while let Some(part) = parts.pop() {
-            match tx.part(async |conn| users::import(conn, part, now).await).await {
+            match tx.part(async |conn| create(conn, by, part, now).await).await {
                 Ok(user_ids) => {
                     created += user_ids.len();
                     let left = part.iter().filter(|user| !user_ids.contains(&user.user_id));
@@ -72,11 +73,11 @@ impl Batch {
                         Some(Other { place, user_id: user.user_id, email: user.email.clone() })
                     }));
                 }
-                Err(error) if error.passes_with_time() => return Err(error.into()),
+                Err(error @ Error::DatabaseUnavailable(_)) => return Err(error),
                 Err(error) => {
                     if !is_proven {
                         // What fails without any user is no user's fault.
-                        tx.part(async |conn| users::import(conn, &[], now).await).await?;
+                        tx.part(async |conn| create(conn, by, &[], now).await).await?;
                         is_proven = true;
                     }
                     if let [user] = part {
@@ -91,12 +92,24 @@ impl Batch {
             }
         }
         outcome.imported = u64::try_from(created).unwrap_or(u64::MAX);
-        if created > 0 {
-            let event = Event::new(EventKind::UsersImported, Subject::Nothing).with("users", created);
-            audit::record(tx, by, event, now).await?;
-        }
         explain(tx, self.others, outcome).await
     }
+}
+
+/// Creates those of these users whose identifiers and addresses are free, and puts each on record; returns which.
+async fn create(
+    conn: &mut Connection,
+    by: &Act,
+    users: &[ImportedUser],
+    now: DateTime<Utc>,
+) -> Result<HashSet<UserId>, Error> {
+    let created = users::import(conn, users, now).await?;
+    let events = users.iter().filter(|user| created.contains(&user.user_id)).map(|user| {
+        let event = Event::new(EventKind::UserCreated, Subject::User(user.user_id)).with("imported", true);
+        event.with("roles", names(&user.roles))
+    });
+    audit::record_all(conn, by, events.collect::<Vec<_>>(), now).await?;
+    Ok(created)
 }
 
 /// What is at the bottom of a failure, without what we have to say of it.

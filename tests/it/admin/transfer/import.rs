@@ -6,6 +6,7 @@ use tonic::Code;
 
 use super::{ADA, import, on_record, summary};
 use crate::admin::program::keyward;
+use crate::admin::recorded;
 use crate::harness::{PASSWORD, TestApp, refused};
 
 /// Hashes of the password that everybody has here, as passlib and Django made them.
@@ -52,7 +53,6 @@ async fn passwords_hashed_elsewhere_let_their_owners_in_and_are_renewed() {
         refused(device.login_with(&email, "seven lamps over the canals").await)
             .with(Code::Unauthenticated, "INVALID_CREDENTIALS");
     }
-    assert_eq!(on_record(&app, "USERS_IMPORTED").await, [r#"OPERATOR {"users": "9"}"#]);
 }
 
 #[tokio::test]
@@ -101,6 +101,29 @@ async fn everything_that_a_line_says_is_taken_over() {
     );
     let created = carol.create_time.unwrap();
     assert_eq!((created.to_string().as_str(), carol.verify_time), ("2020-12-31T23:00:00Z", Some(created)));
+}
+
+#[tokio::test]
+async fn every_user_that_came_is_on_record_with_its_roles() {
+    let app = TestApp::start().await;
+    app.user("alice@example.com").await;
+    let mut lines = format!("{ADA}\n{}\n{{\n", r#"{"email":"alice@example.com"}"#);
+    for number in 0..1500 {
+        writeln!(lines, r#"{{"email":"user{number}@example.com"}}"#).unwrap();
+    }
+    import(&app, &lines, &[]).await;
+    let created = on_record(&app, "USER_CREATED").await;
+    assert_eq!(
+        (created.len(), &created[0]),
+        (1501, &r#"OPERATOR {"roles": "admin,normal_user", "imported": "true"}"#.into())
+    );
+    let ada = recorded(&app, "0198b0d0-0000-7000-8000-00000000ada0").await;
+    assert!(ada.len() == 1 && ada[0].0 == "USER_CREATED" && ada[0].1 == "OPERATOR", "{ada:?}");
+    let unrecorded = "SELECT count(*) FROM users u WHERE email LIKE 'user%' AND NOT EXISTS (
+        SELECT FROM audit_events e WHERE e.subject_id = u.user_id::text AND e.subject_type = 'USER')";
+    assert_eq!(app.database.client().await.query_one(unrecorded, &[]).await.unwrap().get::<_, i64>(0), 0);
+    let counts = r#"OPERATOR {"refused": "1", "skipped": "1", "imported": "1501"}"#;
+    assert_eq!(on_record(&app, "USERS_IMPORTED").await, [counts]);
 }
 
 #[tokio::test]
@@ -202,7 +225,11 @@ async fn what_is_there_stays_and_an_import_is_taken_up_where_it_broke_off() {
         ran.err
     );
     assert!(ran.err.contains("line 2: user_id: is taken by a user with another address"), "{}", ran.err);
-    assert_eq!(on_record(&app, "USERS_IMPORTED").await, [r#"OPERATOR {"users": "2"}"#, r#"OPERATOR {"users": "1"}"#]);
+    let recorded = on_record(&app, "USERS_IMPORTED").await;
+    let counts = [(2, 2, 0), (1, 4, 0), (0, 0, 2)].map(|(imported, skipped, refused)| {
+        format!(r#"OPERATOR {{"refused": "{refused}", "skipped": "{skipped}", "imported": "{imported}"}}"#)
+    });
+    assert_eq!(recorded, counts);
 }
 
 #[tokio::test]
@@ -215,7 +242,7 @@ async fn a_dry_run_says_what_would_be_and_changes_nothing() {
         assert_eq!((ran.code, ran.out.as_str()), (Some(1), told), "{ran:?}");
     }
     refused(app.device("phone").login("ada@example.com").await).with(Code::Unauthenticated, "INVALID_CREDENTIALS");
-    assert!(on_record(&app, "USERS_IMPORTED").await.is_empty());
+    assert!(on_record(&app, "USERS_IMPORTED").await.is_empty() && on_record(&app, "USER_CREATED").await.is_empty());
 }
 
 #[tokio::test]
