@@ -23,7 +23,7 @@ pub(in crate::cli) struct Arguments {
     /// The file of JSON lines, or - for standard input.
     #[arg(value_name = "FILE|-")]
     file: PathBuf,
-    /// Judge every line, and import none. Two lines that are in each other's way are noticed only where they are close.
+    /// Judge every line, and import none. That two lines name one identifier is noticed only where they are close.
     #[arg(long)]
     dry_run: bool,
     /// Print the summary as JSON, for programs.
@@ -45,8 +45,8 @@ pub(super) async fn run(app: &App, by: &Act, arguments: Arguments) -> Result<(),
     let bar = progress_bar(bytes)?;
     let mut lines = Lines::new(reader);
     let mut summary = Summary { dry_run: arguments.dry_run, ..Summary::default() };
-    let import = Import::begin(app, summary.dry_run).await?;
-    let outcome = import_all((app, by), &import, (&mut lines, &mut summary.tally), &bar).await;
+    let mut import = Import::begin(app, summary.dry_run).await?;
+    let outcome = import_all((app, by), &mut import, (&mut lines, &mut summary.tally), &bar).await;
     // What was imported before it broke off is on record as well.
     let outcome = outcome.and(import.end(app, by, summary.tally).await.map_err(Failure::from));
     summary.lines = lines.count;
@@ -61,7 +61,7 @@ pub(super) async fn run(app: &App, by: &Act, arguments: Arguments) -> Result<(),
 
 async fn import_all<R: BufRead>(
     (app, by): (&App, &Act),
-    import: &Import,
+    import: &mut Import,
     (lines, tally): (&mut Lines<R>, &mut Tally),
     bar: &ProgressBar,
 ) -> Result<(), Failure> {

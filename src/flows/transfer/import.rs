@@ -2,10 +2,12 @@
 //! an import that broke off is taken up by running it again.
 
 mod batch;
+mod seen;
 
 use std::collections::HashSet;
 
 use self::batch::Batch;
+use self::seen::Seen;
 use super::record::Judge;
 use crate::app::App;
 use crate::error::Error;
@@ -57,6 +59,7 @@ pub struct Tally {
 #[derive(Debug)]
 pub struct Import {
     known_roles: HashSet<String>,
+    seen: Seen,
     dry_run: bool,
 }
 
@@ -67,7 +70,7 @@ impl Import {
     /// A failure of ours.
     pub async fn begin(app: &App, dry_run: bool) -> Result<Self, Error> {
         let known_roles = roles::find_names(&mut *app.pool.get().await?).await?.into_iter().collect();
-        Ok(Self { known_roles, dry_run })
+        Ok(Self { known_roles, seen: Seen::default(), dry_run })
     }
 
     /// Puts on record that it is over, and what came of it; of a dry run nothing is.
@@ -91,12 +94,12 @@ impl Import {
 ///
 /// # Errors
 /// A failure of ours, which is never one line's.
-pub async fn import(app: &App, by: &Act, import: &Import, lines: Vec<Line>) -> Result<Imported, Error> {
+pub async fn import(app: &App, by: &Act, import: &mut Import, lines: Vec<Line>) -> Result<Imported, Error> {
     let now = app.clock.now();
     let judge = Judge { hasher: &app.hasher, roles: &import.known_roles, now };
     let (mut outcome, mut batch) = (Imported::default(), Batch::default());
     for Line { number, text } in lines {
-        match judge.read(&text) {
+        match judge.read(&text).and_then(|given| import.seen.note(number, given)) {
             Ok(given) => batch.push(number, given),
             Err(reason) => outcome.refused.push(Refused { number, reason }),
         }

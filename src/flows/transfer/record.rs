@@ -15,7 +15,7 @@ use crate::model::user::{NORMAL_USER, UserState};
 use crate::store::pg::users::{Credentials, ImportedUser};
 
 /// The fields of a line. The names are the API's; some others that lie near are understood as well.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Hash, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Record {
     #[serde(alias = "id", skip_serializing_if = "Option::is_none")]
@@ -38,7 +38,7 @@ pub(super) struct Record {
 }
 
 /// When an address was proved.
-#[derive(Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Hash, Serialize)]
 #[serde(untagged)]
 enum VerifyTime {
     /// The line does not say: whoever imports it vouches for the address.
@@ -67,6 +67,8 @@ pub(super) struct Given {
     pub(super) user: ImportedUser,
     /// Whether the line named the identifier, rather than leaving it to us.
     pub(super) is_named: bool,
+    /// All that the line says, the address in its canonical form.
+    pub(super) says: Record,
 }
 
 impl Judge<'_> {
@@ -74,6 +76,7 @@ impl Judge<'_> {
     pub(super) fn read(&self, line: &str) -> Result<Given, String> {
         let record: Record = serde_json::from_str(line).map_err(|error| without_line(&error))?;
         let email = Email::parse(&record.email).map_err(|cause| format!("email: {cause}"))?;
+        let says = Record { email: email.as_str().to_owned(), ..record.clone() };
         let created_at = record.create_time.map(|text| self.time("create_time", &text)).transpose()?;
         let verified_at = match record.verify_time {
             VerifyTime::Never => {
@@ -97,7 +100,7 @@ impl Judge<'_> {
             password_hash: record.password_hash.map(|text| self.password_hash(text)).transpose()?,
             email,
         };
-        Ok(Given { user, is_named })
+        Ok(Given { user, is_named, says })
     }
 
     fn time(&self, field: &str, text: &str) -> Result<DateTime<Utc>, String> {
@@ -123,7 +126,10 @@ impl Judge<'_> {
 }
 
 fn user_id(text: &str) -> Result<UserId, String> {
-    text.parse().ok().filter(|_| text.len() == 36).ok_or_else(|| "user_id: must be a UUID".to_owned())
+    let user_id: UserId = text.parse().ok().filter(|_| text.len() == 36).ok_or("user_id: must be a UUID")?;
+    // They stand for no one and for the last of all (RFC 9562, 5.9 and 5.10).
+    let is_taken = user_id.uuid().is_nil() || user_id.uuid().is_max();
+    if is_taken { Err("user_id: must be neither the nil nor the max UUID".to_owned()) } else { Ok(user_id) }
 }
 
 fn locale(text: &str) -> Result<Locale, String> {

@@ -42,7 +42,7 @@ struct Other {
 impl Batch {
     /// Takes a user in.
     pub(super) fn push(&mut self, number: u64, given: Given) {
-        let Given { user, is_named } = given;
+        let Given { user, is_named, .. } = given;
         let place = Place { number, is_named };
         if self.places.contains_key(&user.user_id) || self.emails.contains(user.email.as_str()) {
             self.others.push(Other { place, user_id: user.user_id, email: user.email });

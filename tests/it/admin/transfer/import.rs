@@ -136,6 +136,14 @@ async fn a_bad_line_is_told_with_its_number_and_loses_nothing_of_the_others() {
         (r#"{"email":"nobody"}"#, "email: "),
         (r#"{"email":"a@example.com","passwort":"x"}"#, "unknown field `passwort`"),
         (r#"{"email":"a@example.com","user_id":"17"}"#, "user_id: must be a UUID"),
+        (
+            r#"{"email":"a@example.com","user_id":"00000000-0000-0000-0000-000000000000"}"#,
+            "user_id: must be neither the nil nor the max UUID",
+        ),
+        (
+            r#"{"email":"a@example.com","user_id":"FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF"}"#,
+            "user_id: must be neither the nil nor the max UUID",
+        ),
         (r#"{"email":"a@example.com","display_name":" "}"#, "display_name: "),
         (r#"{"email":"a@example.com","locale":"x"}"#, "locale: "),
         (r#"{"email":"a@example.com","state":"DELETED"}"#, "state: "),
@@ -159,13 +167,13 @@ async fn a_bad_line_is_told_with_its_number_and_loses_nothing_of_the_others() {
         writeln!(lines, "{{\"email\":\"good{number}@example.com\"}}\n{line}").unwrap();
     }
     let ran = import(&app, &lines, &["--json"]).await;
-    assert_eq!((ran.code, summary(&ran)), (Some(1), (17, 0, 17)), "{ran:?}");
+    assert_eq!((ran.code, summary(&ran)), (Some(1), (19, 0, 19)), "{ran:?}");
     let told: Vec<_> = ran.err.lines().filter(|line| line.starts_with("line ")).collect();
     assert_eq!(told.len(), bad.len(), "{}", ran.err);
     for (number, ((_, reason), told)) in bad.iter().zip(told).enumerate() {
         assert!(told.starts_with(&format!("line {}: {reason}", 2 * number + 2)), "{reason}: {told}");
     }
-    assert!(ran.err.ends_with("keyward: 17 of 34 lines were refused\n"), "{}", ran.err);
+    assert!(ran.err.ends_with("keyward: 19 of 38 lines were refused\n"), "{}", ran.err);
 }
 
 #[tokio::test]
@@ -204,7 +212,7 @@ async fn what_is_there_stays_and_an_import_is_taken_up_where_it_broke_off() {
         r#"{"email":"alice@example.com","display_name":"Mallory","password_hash":"$2b$04$JeT"}"#
             .replace("$2b$04$JeT", "$2b$04$JeTGP/zrj6vLpoFIoN0XDOaj//rGNuL7qS8FRkiVupILO5hMfVXIC"),
         r#"{"email":"carol@example.com"}"#,
-        r#"{"email":"CAROL@example.com","display_name":"Again"}"#,
+        r#"{"email":"CAROL@example.com"}"#,
     );
     let ran = import(&app, &lines, &["--json"]).await;
     assert_eq!((ran.code, summary(&ran)), (Some(0), (2, 2, 0)), "{ran:?}");
@@ -230,6 +238,28 @@ async fn what_is_there_stays_and_an_import_is_taken_up_where_it_broke_off() {
         format!(r#"OPERATOR {{"refused": "{refused}", "skipped": "{skipped}", "imported": "{imported}"}}"#)
     });
     assert_eq!(recorded, counts);
+}
+
+#[tokio::test]
+async fn two_lines_that_say_two_things_of_one_address_are_told() {
+    let app = TestApp::start().await;
+    let mut lines = format!("{ADA}\n{}\n", r#"{"email":"carol@example.com","display_name":"Carol"}"#);
+    for number in 0..1200 {
+        writeln!(lines, r#"{{"email":"user{number}@example.com"}}"#).unwrap();
+    }
+    // One far away that says the same, two that do not, and one that is close to what it contradicts.
+    let other_id = ADA.replace("00000000ada0", "00000000ada1");
+    let (carol, again) = (r#"{"email":"carol@example.com"}"#, r#"{"email":"User1199@example.com","locale":"de"}"#);
+    write!(lines, "{}\n{other_id}\n{carol}\n{again}\n", ADA.replace("ada@", "ADA@")).unwrap();
+    // The first time, and when it is run again.
+    for counts in [(1202, 1, 3), (0, 1203, 3)] {
+        let ran = import(&app, &lines, &["--json"]).await;
+        assert_eq!((ran.code, summary(&ran)), (Some(1), counts), "{ran:?}");
+        for told in [(1204, 1), (1205, 2), (1206, 1202)] {
+            let told = format!("line {}: email: line {} says otherwise of the same address", told.0, told.1);
+            assert!(ran.err.contains(&told), "{told}: {}", ran.err);
+        }
+    }
 }
 
 #[tokio::test]
