@@ -1,5 +1,6 @@
 //! ListLockouts and ClearLockout: what is locked out now, wherever it is counted, and how it is lifted.
 
+use chrono::{DateTime, Utc};
 use futures::future::join_all;
 
 use crate::app::App;
@@ -10,9 +11,9 @@ use crate::flows::audit::{self, Event};
 use crate::model::audit::{Act, EventKind, Subject};
 use crate::model::id::UserId;
 use crate::model::lockout::{Lockout, LockoutCause, LockoutKey};
-use crate::model::operation::{LimitKind, Operation};
+use crate::model::operation::{LimitKind, Operation, Scope};
 use crate::store::limits::{self, Locked};
-use crate::store::pg::{account_lockouts, login_networks, users};
+use crate::store::pg::{Connection, account_lockouts, login_networks, users};
 
 /// Which lockout is to be lifted.
 #[derive(Clone, Debug)]
@@ -48,48 +49,88 @@ pub async fn list(app: &App, after: Option<&LockoutKey>, limit: u32) -> Result<V
             Some(LockoutKey::Account { address_hash, device_id }) => Some((address_hash.clone(), device_id.clone())),
             _ => None,
         };
-        let in_a_row = app.config.lockout.account.failures_in_a_row.get();
-        found.extend(account_lockouts::find_locked(&mut conn, after, (missing(&found), in_a_row), now).await?);
+        found.extend(account_lockouts::find_locked(&mut conn, after, (missing(&found), in_a_row(app)), now).await?);
     }
     Ok(found)
 }
 
 /// Lifts a lockout and forgets the failures that led to it. Every replica obeys at once.
 ///
+/// A user whose account nothing locks is left as they are, and nothing goes on record.
+///
 /// # Errors
 /// No such lockout, or no such user; a failure of ours.
 pub async fn clear(app: &App, by: &Act, target: Target) -> Result<(), Error> {
     let now = app.clock.now();
-    let subject = match &target {
-        Target::Lockout(key) => Subject::Lockout(key.to_string()),
-        Target::User(user_id) => Subject::User(*user_id),
-    };
-    let mut tx = app.pool.begin().await?;
-    let outcome: Result<(), Error> = async {
-        let cleared = match target {
-            Target::User(user_id) => {
-                let user = users::find(&mut tx, user_id).await?.ok_or(Error::UserNotFound)?.user;
-                attempts::lift(app, &mut tx, &user.email).await?;
-                true
-            }
-            Target::Lockout(LockoutKey::Account { address_hash, device_id }) => {
-                account_lockouts::take(&mut tx, &address_hash, &device_id).await?
-            }
-            Target::Lockout(LockoutKey::Network(network)) => login_networks::take_locked(&mut tx, network, now).await?,
-            Target::Lockout(LockoutKey::Counted { operation, scope, subject }) => {
-                let subject = limits::Subject(subject);
-                let locked = app.limits.is_locked(operation, scope, subject, now).await;
-                app.limits.clear(operation, scope, subject).await.map_err(Error::internal)?;
-                locked
-            }
-        };
-        if !cleared {
-            return Err(Error::LockoutNotFound);
+    match target {
+        Target::Lockout(LockoutKey::Counted { operation, scope, subject }) => {
+            clear_counted(app, by, (operation, scope, limits::Subject(subject)), now).await
         }
-        audit::record(&mut tx, by, Event::new(EventKind::LockoutCleared, subject), now).await
+        Target::Lockout(key) => {
+            let mut tx = app.pool.begin().await?;
+            let outcome = take(app, &mut tx, by, key, now).await;
+            tx.end(outcome).await
+        }
+        Target::User(user_id) => {
+            let mut tx = app.pool.begin().await?;
+            let outcome = take_of_user(app, &mut tx, by, user_id, now).await;
+            tx.end(outcome).await
+        }
     }
-    .await;
-    tx.end(outcome).await
+}
+
+/// On record first: should it then not be lifted, whoever asked is told so and asks again, and no lifting is unrecorded.
+async fn clear_counted(
+    app: &App,
+    by: &Act,
+    (operation, scope, subject): (Operation, Scope, limits::Subject),
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    if !app.limits.is_locked(operation, scope, subject, now).await {
+        return Err(Error::LockoutNotFound);
+    }
+    let key = LockoutKey::Counted { operation, scope, subject: subject.0 };
+    audit::record(&mut *app.pool.get().await?, by, cleared(Subject::Lockout(key.to_string())), now).await?;
+    app.limits.clear(operation, scope, subject).await.map_err(Error::internal)
+}
+
+async fn take(app: &App, conn: &mut Connection, by: &Act, key: LockoutKey, now: DateTime<Utc>) -> Result<(), Error> {
+    let event = cleared(Subject::Lockout(key.to_string()));
+    let taken = match key {
+        LockoutKey::Account { address_hash, device_id } => {
+            account_lockouts::take_locked(conn, address_hash, Some(device_id), in_a_row(app), now).await?
+        }
+        LockoutKey::Network(network) => login_networks::take_locked(conn, network, now).await?,
+        LockoutKey::Counted { .. } => false,
+    };
+    if !taken {
+        return Err(Error::LockoutNotFound);
+    }
+    audit::record(conn, by, event, now).await
+}
+
+async fn take_of_user(
+    app: &App,
+    conn: &mut Connection,
+    by: &Act,
+    user_id: UserId,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let user = users::find(conn, user_id).await?.ok_or(Error::UserNotFound)?.user;
+    let address_hash = attempts::address_hash(app, &user.email);
+    if !account_lockouts::take_locked(conn, address_hash, None, in_a_row(app), now).await? {
+        return Ok(());
+    }
+    audit::record(conn, by, cleared(Subject::User(user_id)), now).await
+}
+
+fn cleared(subject: Subject) -> Event {
+    Event::new(EventKind::LockoutCleared, subject)
+}
+
+/// How many failures in a row lock an account until its password is reset.
+fn in_a_row(app: &App) -> u32 {
+    app.config.lockout.account.failures_in_a_row.get()
 }
 
 /// The devices and addresses that are locked out of operations, in the order of these and of their hashes. No store is asked for

@@ -48,8 +48,15 @@ statement! {
 }
 
 statement! {
-    Take { address_hash: Vec<u8> => Binary, device_id: String => Text } -> (Bool)
-    "DELETE FROM account_lockouts WHERE address_hash = $1 AND device_id = $2 RETURNING true"
+    TakeLocked {
+        address_hash: Vec<u8> => Binary,
+        device_id: Option<String> => Nullable<Text>,
+        failures_in_a_row: i32 => Integer,
+        now: DateTime<Utc> => Timestamptz,
+    } -> (Bool)
+    "DELETE FROM account_lockouts
+    WHERE address_hash = $1 AND ($2 IS NULL OR device_id = $2) AND (locked_until > $4 OR failures_in_a_row >= $3)
+    RETURNING true"
 }
 
 statement! {
@@ -128,13 +135,21 @@ pub async fn find_locked(
     Ok(rows.into_iter().map(lockout).collect())
 }
 
-/// Forgets one tally of an account; `false` when there is none.
+/// Forgets what locks an account for strangers (an empty `device_id`), for one device, or for anybody (`None`); `false` when
+/// nothing does.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn take(conn: &mut Connection, address_hash: &[u8], device_id: &str) -> Result<bool, StoreError> {
-    let statement = Take { address_hash: address_hash.to_vec(), device_id: device_id.to_owned() };
-    Ok(statement.get_result::<(bool,)>(conn).await.optional()?.is_some())
+pub async fn take_locked(
+    conn: &mut Connection,
+    address_hash: Vec<u8>,
+    device_id: Option<String>,
+    in_a_row: u32,
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let failures_in_a_row = i32::try_from(in_a_row).unwrap_or(i32::MAX);
+    let statement = TakeLocked { address_hash, device_id, failures_in_a_row, now };
+    Ok(!statement.load::<(bool,)>(conn).await?.is_empty())
 }
 
 /// Forgets one tally of an account: its password was right.

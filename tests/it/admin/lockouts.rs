@@ -1,5 +1,6 @@
 //! Who is locked out, and how it is lifted: on every replica, and on record.
 
+mod lifting;
 mod paging;
 mod telling;
 
