@@ -1,5 +1,6 @@
 //! Cleanup: what is over goes, what is needed stays, and no two of them run at once.
 
+mod lockouts;
 mod schedule;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,58 @@
+//! The records of failed logins go once they matter no more, and not before.
+
+use std::time::Duration;
+
+use tokio_postgres::Client;
+
+use super::{DAY, clean_up, count, sign_in};
+use crate::admin::administrator;
+use crate::harness::{Settings, TestApp, refused};
+
+/// How far the clocks of replicas may be apart, for which everything is kept longer.
+const CLOCKS_DIFFER: Duration = Duration::from_mins(5);
+
+async fn rows(client: &Client) -> (i64, i64) {
+    let networks = count(client, "login_networks WHERE network <<= '203.0.113.0/24'").await;
+    (networks, count(client, "account_lockouts").await)
+}
+
+#[tokio::test]
+async fn failed_logins_go_once_they_count_no_more() {
+    let settings = Settings::default().set("lockout.enabled", "true").set("server.trusted_proxies", "127.0.0.0/8");
+    let app = TestApp::with(settings.set("lockout.account.failures_in_a_row", "5")).await;
+    let client = app.database.client().await;
+    administrator(&app).await;
+    let fail = async |email: &str, address: &str| {
+        let stranger = app.device("stranger").with("x-forwarded-for", address);
+        refused(stranger.login_with(email, "wrong").await);
+    };
+    fail("somebody@example.com", "203.0.113.1").await;
+    fail("somebody@example.com", "203.0.113.2").await;
+    for _ in 0..5 {
+        fail("locked-until-reset@example.com", "203.0.113.3").await;
+    }
+    // The administrator signs in anew each time, from elsewhere.
+    let deleted = async || clean_up(&sign_in(&app).await).await.unwrap()["LOCKOUTS"].deleted_count;
+    // One for each address, and one for each account.
+    assert_eq!(rows(&client).await, (3, 2));
+
+    // Those of addresses count for a day, as long as a lockout of theirs lasts.
+    app.advance(Duration::from_hours(23));
+    fail("somebody-else@example.com", "203.0.113.4").await;
+    assert_eq!(deleted().await, 0);
+    app.advance(Duration::from_hours(1) + CLOCKS_DIFFER);
+    assert_eq!(deleted().await, 3);
+    assert_eq!(count(&client, "login_networks WHERE network = '203.0.113.4'").await, 1);
+    assert_eq!(rows(&client).await, (1, 3));
+
+    // Those of accounts are remembered for ninety days after the last, since they may add up to many in a row.
+    app.advance(DAY * 89 - Duration::from_secs(1));
+    assert_eq!(deleted().await, 1, "the last of the addresses");
+    app.advance(Duration::from_secs(1));
+    assert_eq!(deleted().await, 1);
+    assert_eq!(rows(&client).await, (0, 2));
+    // What locks until the password is another one does not pass with time.
+    app.advance(DAY * 1000);
+    assert_eq!(deleted().await, 1);
+    assert_eq!(count(&client, "account_lockouts WHERE failures_in_a_row = 5").await, 1);
+}
