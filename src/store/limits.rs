@@ -201,7 +201,7 @@ impl Limits {
         self.memory.locked(operation, after, limit, now)
     }
 
-    /// Whether something is locked out of an operation now, everywhere or here.
+    /// Whether something is locked out of an operation now: everywhere, or, where Redis may lack it, here.
     pub async fn is_locked(&self, operation: Operation, scope: Scope, subject: Subject, now: DateTime<Utc>) -> bool {
         let everywhere = match self.answering(operation) {
             Some(guarded) => {
@@ -209,7 +209,11 @@ impl Limits {
             }
             None => None,
         };
-        everywhere == Some(true) || self.memory.is_locked(operation, scope, subject, now)
+        match everywhere {
+            // It may have been lifted elsewhere.
+            Some(locked) if locked || !self.is_in_doubt(now) => locked,
+            Some(_) | None => self.memory.is_locked(operation, scope, subject, now),
+        }
     }
 
     /// Lifts a lockout, if there is one, and forgets the failures that led to it. Another replica that is in doubt of Redis goes

@@ -142,6 +142,7 @@ async fn a_lockout_that_is_lifted_anywhere_is_lifted_on_every_replica() {
         refused(device.refresh("kwr_forged").await).with(Code::ResourceExhausted, "LOCKED_OUT");
     }
     let lockout_id = list(&root).await[0].lockout_id.clone();
-    clear(&Device::clone(&root).at(&second), Target::LockoutId(lockout_id)).await.unwrap();
+    clear(&Device::clone(&root).at(&second), Target::LockoutId(lockout_id.clone())).await.unwrap();
+    refused(clear(&root, Target::LockoutId(lockout_id)).await).with(Code::NotFound, "LOCKOUT_NOT_FOUND");
     refused(noisy.refresh("kwr_forged").await).with(Code::Unauthenticated, "TOKEN_INVALID");
 }
