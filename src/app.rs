@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::flows;
-use crate::flows::audit::Trail;
+use crate::flows::audit::{Denials, Trail};
 use crate::flows::limits::LimitRules;
 use crate::flows::networks::Networks;
 use crate::flows::roles::CopiedPermissions;
@@ -70,6 +70,8 @@ pub struct App {
     pub outbox_filled: Notify,
     /// How far the audit trail can be followed.
     pub trail: Trail,
+    /// Calls of administration that were refused of late.
+    pub denials: Denials,
     /// Cancelled when the service is told to stop: calls end by themselves, streams have to be ended.
     pub draining: CancellationToken,
     /// What goes on after its call has been answered or given up; waited for when the service stops.
@@ -166,6 +168,7 @@ impl App {
             mailer,
             outbox_filled: Notify::new(),
             trail: Trail::default(),
+            denials: Denials::default(),
             draining: CancellationToken::new(),
             tasks: TaskTracker::new(),
             metrics: Metrics::default(),

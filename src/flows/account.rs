@@ -57,16 +57,21 @@ pub async fn change_password(
     current: Password,
     new: Password,
 ) -> Result<(), Error> {
-    let (user, old_hash) = prove(app, &from.act(Actor::User(caller.user_id)), caller, current).await?;
-    let new_hash = passwords::hash_new(app, "new_password", new, &user.email, &user.display_name).await?;
+    let by = from.act(Actor::User(caller.user_id));
+    let outcome = async {
+        let (user, old_hash) = prove(app, &by, caller, current).await?;
+        let new_hash = passwords::hash_new(app, "new_password", new, &user.email, &user.display_name).await?;
 
-    let now = app.clock.now();
-    let mut tx = app.pool.begin().await?;
-    let outcome = replace_password(app, &mut tx, (caller, from), (&old_hash, &new_hash), now).await;
-    let ended = tx.end(outcome).await?;
-    revocations::take_in(app, ended, now);
-    app.outbox_filled.notify_one();
-    Ok(())
+        let now = app.clock.now();
+        let mut tx = app.pool.begin().await?;
+        let outcome = replace_password(app, &mut tx, (caller, from), (&old_hash, &new_hash), now).await;
+        revocations::take_in(app, tx.end(outcome).await?, now);
+        app.outbox_filled.notify_one();
+        Ok(())
+    }
+    .await;
+    note_failure(app, &by, caller, "ChangePassword", &outcome).await;
+    outcome
 }
 
 /// Deletes the caller's account and everything of theirs; its sessions end at once.
@@ -74,13 +79,25 @@ pub async fn change_password(
 /// # Errors
 /// The wrong password, one that was tried too often, the last administrator, or a failure of ours.
 pub async fn delete(app: &App, by: &Act, caller: &Caller, current: Password) -> Result<(), Error> {
-    let (user, password_hash) = prove(app, by, caller, current).await?;
-    let now = app.clock.now();
-    let mut tx = app.pool.begin().await?;
-    let outcome = delete_all(app, &mut tx, by, (&user, password_hash), now).await;
-    let ended = tx.end(outcome).await?;
-    revocations::take_in(app, ended, now);
-    Ok(())
+    let outcome = async {
+        let (user, password_hash) = prove(app, by, caller, current).await?;
+        let now = app.clock.now();
+        let mut tx = app.pool.begin().await?;
+        let outcome = delete_all(app, &mut tx, by, (&user, password_hash), now).await;
+        revocations::take_in(app, tx.end(outcome).await?, now);
+        Ok(())
+    }
+    .await;
+    note_failure(app, by, caller, "DeleteAccount", &outcome).await;
+    outcome
+}
+
+/// Puts on record that the caller could not prove itself for this method, if that is why it failed.
+async fn note_failure(app: &App, by: &Act, caller: &Caller, method: &'static str, outcome: &Result<(), Error>) {
+    if let Err(error) = outcome {
+        let event = Event::new(EventKind::ReauthenticationFailed, Subject::User(caller.user_id)).with("method", method);
+        attempts::note_failure(app, by, event, error).await;
+    }
 }
 
 /// The caller and its password hash, if `password` is right. A wrong one counts as a login that failed on the caller's device:
@@ -89,7 +106,7 @@ async fn prove(app: &App, by: &Act, caller: &Caller, password: Password) -> Resu
     let found = stored::find(&mut *app.pool.get().await?, caller.user_id).await?;
     let email = found.ok_or(Error::UserNotFound)?.user.email;
     let trial = Trial { email: &email, device_id: &caller.device_id, origin: None, by };
-    let (found, reserved) = attempts::reserve(app, trial).await?;
+    let (found, reserved) = attempts::reserve(app, trial).await.map_err(|refused| refused.error)?;
     let credentials = found.ok_or(Error::UserNotFound)?;
     let owner = credentials.user.clone();
     let attempt = reserved.as_ref().map(|reserved| reserved.attempt.clone());

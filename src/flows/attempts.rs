@@ -15,6 +15,7 @@ use crate::mail::{Content, Mail};
 use crate::model::audit::Act;
 use crate::model::device::DeviceId;
 use crate::model::email::Email;
+use crate::model::id::UserId;
 use crate::model::locale::Locale;
 use crate::model::lockout::LockoutKey;
 use crate::model::network::NetworkVerdict;
@@ -59,11 +60,26 @@ pub(super) struct Trial<'a> {
     pub(super) by: &'a Act,
 }
 
+/// Why no attempt at a password was made.
+#[derive(Debug)]
+pub(super) struct Refused {
+    /// The answer.
+    pub(super) error: Error,
+    /// Whose password it was to be, if anybody's.
+    pub(super) tried: Option<UserId>,
+}
+
+impl<E: Into<Error>> From<E> for Refused {
+    fn from(error: E) -> Self {
+        Self { error: error.into(), tried: None }
+    }
+}
+
 /// Reserves an attempt at a password, and reads it. Nothing is reserved where lockouts are switched off.
 ///
 /// # Errors
 /// [`Error::LockedOut`], alike for addresses with and without an account; a failure of ours.
-pub(super) async fn reserve(app: &App, trial: Trial<'_>) -> Result<(Option<Credentials>, Option<Reserved>), Error> {
+pub(super) async fn reserve(app: &App, trial: Trial<'_>) -> Result<(Option<Credentials>, Option<Reserved>), Refused> {
     let mut conn = app.pool.get().await?;
     if !app.config.lockout.enabled {
         return Ok((users::find_by_email(&mut conn, trial.email).await?, None));
@@ -83,13 +99,13 @@ pub(super) async fn reserve(app: &App, trial: Trial<'_>) -> Result<(Option<Crede
             credentials.map(|credentials| *credentials),
             Some(Reserved { attempt, by: trial.by.clone(), locks, noticed, pool: Some(app.pool.clone()) }),
         )),
-        Reservation::NetworkLocked => {
+        Reservation::NetworkLocked(tried) => {
             app.metrics.refused(Operation::Login.as_str(), Scope::IpAddress.as_str(), "lockout");
-            Err(network_locked(&mut conn, network, now).await?)
+            Err(Refused { error: network_locked(&mut conn, network, now).await?, tried })
         }
-        Reservation::AccountLocked(attempt) => {
+        Reservation::AccountLocked(attempt, tried) => {
             login_attempts::give_back_to_network(&mut conn, &attempt).await?;
-            Err(account_locked(app, &mut conn, &attempt, &rule).await?)
+            Err(Refused { error: account_locked(app, &mut conn, &attempt, &rule).await?, tried })
         }
     }
 }
@@ -119,6 +135,21 @@ pub(super) async fn conclude<T>(
                 give_back(&pool, &reserved.attempt).await;
             }
         }
+    }
+}
+
+/// Puts an attempt that failed or was refused on record as `event`, with the reason. A failure of ours is none. That it cannot be
+/// put on record changes nothing of the answer.
+pub(super) async fn note_failure(app: &App, by: &Act, event: Event, error: &Error) {
+    let event = match error {
+        Error::InvalidCredentials => event.with("reason", "INVALID_CREDENTIALS"),
+        Error::UserSuspended => event.with("reason", "USER_SUSPENDED"),
+        Error::LockedOut { scope, .. } => event.with("reason", "LOCKED_OUT").with("scope", scope),
+        _ => return,
+    };
+    let recorded = async { audit::record(&mut *app.pool.get().await?, by, event, app.clock.now()).await };
+    if let Err(error) = recorded.await {
+        tracing::warn!(error = %error, "a failed attempt at a password could not be put on record");
     }
 }
 

@@ -1,5 +1,6 @@
 //! The audit trail: what is done goes on record in the transaction that does it.
 
+mod denials;
 mod trail;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -14,6 +15,7 @@ use crate::model::session::EndReason;
 use crate::store::pg::{Connection, audit_events};
 
 pub use crate::model::audit::Event;
+pub use denials::{Denials, note_denial, record_denials};
 pub use trail::{Trail, Watch, follow, settled, watch};
 
 /// Puts an event on record, within the caller's transaction.

@@ -23,6 +23,16 @@ pub(super) fn matches(app: &App, subject: Uuid, code: &Code, hash: &CodeHash) ->
     app.master.verify(Purpose::Code, &[subject.as_bytes(), code.as_str().as_bytes()], hash.as_bytes())
 }
 
+/// Why a code that was presented was refused, for the audit trail; none for one of nothing that there is.
+pub(super) const fn refusal(error: &Error) -> Option<&'static str> {
+    match error {
+        Error::CodeInvalid => Some("CODE_INVALID"),
+        Error::CodeExpired => Some("CODE_EXPIRED"),
+        Error::CodeAttemptsExhausted => Some("CODE_ATTEMPTS_EXHAUSTED"),
+        _ => None,
+    }
+}
+
 /// Takes one of the codes that an address may be mailed in an hour, whether or not it has an account.
 pub(super) async fn take_quota(
     app: &App,

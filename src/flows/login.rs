@@ -5,18 +5,18 @@
 
 use chrono::{DateTime, Utc};
 
-use super::attempts::{self, Reserved, Trial};
-use super::audit::{self, Event};
+use super::attempts::{self, Refused, Reserved, Trial};
+use super::audit::Event;
 use super::{Tokens, outbox, revocations, tokens};
 use crate::app::App;
 use crate::clock;
 use crate::error::Error;
 use crate::hashing::Verdict;
 use crate::mail::Content;
-use crate::model::audit::{Act, Actor, EventKind, Subject};
+use crate::model::audit::{Actor, EventKind, Subject};
 use crate::model::device::DeviceName;
 use crate::model::email::Email;
-use crate::model::id::{SessionId, UserId};
+use crate::model::id::SessionId;
 use crate::model::origin::DeviceOrigin;
 use crate::model::password::{Password, PasswordHash};
 use crate::model::session::Session;
@@ -62,29 +62,20 @@ const ATTEMPTS: u8 = 3;
 pub async fn login(app: &App, from: &DeviceOrigin, request: Login) -> Result<LoggedIn, Error> {
     let by = from.act(Actor::Anonymous);
     let trial = Trial { email: &request.email, device_id: &from.device_id, origin: Some(&from.origin), by: &by };
-    let (found, reserved) = attempts::reserve(app, trial).await?;
-    let owner = found.as_ref().map(|credentials| credentials.user.clone());
-    let outcome = try_password(app, from, &request, found, reserved.as_ref()).await;
-    attempts::conclude(app, reserved, &outcome, owner.as_ref()).await;
-    if let Err(error) = &outcome
-        && let Err(cause) = record_failure(app, &by, owner.map(|owner| owner.user_id), error).await
-    {
-        // The answer is what it is; what it was a guess at counts.
-        tracing::warn!(error = %cause, "a failed login could not be put on record");
+    let (outcome, tried) = match attempts::reserve(app, trial).await {
+        Ok((found, reserved)) => {
+            let owner = found.as_ref().map(|credentials| credentials.user.clone());
+            let outcome = try_password(app, from, &request, found, reserved.as_ref()).await;
+            attempts::conclude(app, reserved, &outcome, owner.as_ref()).await;
+            (outcome, owner.map(|owner| owner.user_id))
+        }
+        Err(Refused { error, tried }) => (Err(error), tried),
+    };
+    if let Err(error) = &outcome {
+        let event = Event::new(EventKind::LoginFailed, tried.map_or(Subject::Nothing, Subject::User));
+        attempts::note_failure(app, &by, event, error).await;
     }
     outcome
-}
-
-/// Puts a failed login on record, with the user whose account was `tried`, if there is one. A failure of ours is none.
-async fn record_failure(app: &App, by: &Act, tried: Option<UserId>, error: &Error) -> Result<(), Error> {
-    let reason = match error {
-        Error::InvalidCredentials => "INVALID_CREDENTIALS",
-        Error::UserSuspended => "USER_SUSPENDED",
-        _ => return Ok(()),
-    };
-    let event =
-        Event::new(EventKind::LoginFailed, tried.map_or(Subject::Nothing, Subject::User)).with("reason", reason);
-    audit::record(&mut *app.pool.get().await?, by, event, app.clock.now()).await
 }
 
 /// Looks at the password, and writes the login if it is right.

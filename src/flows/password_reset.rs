@@ -20,7 +20,7 @@ use crate::model::origin::DeviceOrigin;
 use crate::model::password::{Password, PasswordHash};
 use crate::model::session::EndReason;
 use crate::model::user::User;
-use crate::store::pg::password_resets::{self, NewReset};
+use crate::store::pg::password_resets::{self, NewReset, Standing};
 use crate::store::pg::sessions::{self, Ended};
 use crate::store::pg::{Connection, user_devices, users};
 use crate::token::reset;
@@ -94,50 +94,57 @@ pub async fn request(app: &App, from: &DeviceOrigin, email: Email) -> Result<Res
 ///
 /// # Errors
 /// A wrong, expired or exhausted code, no such reset, or a failure of ours.
-pub async fn verify_code(app: &App, request: VerifyResetCode) -> Result<ResetAllowed, Error> {
+pub async fn verify_code(app: &App, from: &DeviceOrigin, request: VerifyResetCode) -> Result<ResetAllowed, Error> {
     let now = app.clock.now();
     let mut tx = app.pool.begin().await?;
-    let outcome = try_code(app, &mut tx, &request, now).await;
+    let outcome: Result<_, Error> = async {
+        let (owner, tried) = try_code(app, &mut tx, &request, now).await?;
+        let subject = owner.map_or(Subject::Nothing, Subject::User);
+        let event = match &tried {
+            Ok(_) => Some(Event::new(EventKind::PasswordResetCodeVerified, subject)),
+            Err(error) => codes::refusal(error)
+                .map(|reason| Event::new(EventKind::PasswordResetCodeFailed, subject).with("reason", reason)),
+        };
+        audit::record_all(&mut tx, &from.act(Actor::Anonymous), event, now).await?;
+        Ok(tried)
+    }
+    .await;
     tx.end(outcome).await?
 }
 
-/// The outer error rolls the attempt back, the inner one has cost it.
+/// Whose reset it is, if anybody's, and what came of the code. The outer error rolls the attempt back, the inner one has cost it.
 async fn try_code(
     app: &App,
     conn: &mut Connection,
     request: &VerifyResetCode,
     now: DateTime<Utc>,
-) -> Result<Result<ResetAllowed, Error>, Error> {
+) -> Result<(Option<UserId>, Result<ResetAllowed, Error>), Error> {
     let VerifyResetCode { reset_id, code } = request;
     let attempts = app.config.codes.attempts.get();
     let Some((user_id, hash)) = password_resets::take_attempt(conn, *reset_id, attempts, now).await? else {
-        return Ok(Err(why_not_tried(conn, *reset_id, attempts, now).await?));
+        let standing = password_resets::find_standing(conn, *reset_id).await?;
+        let user_id = standing.as_ref().and_then(|standing| standing.user_id);
+        return Ok((user_id, Err(why_not_tried(standing, attempts, now))));
     };
     // Nobody was mailed the code of an address without an account: a lucky guess at it is a wrong one.
     if !codes::matches(app, reset_id.uuid(), code, &hash) || user_id.is_none() {
-        return Ok(Err(Error::CodeInvalid));
+        return Ok((user_id, Err(Error::CodeInvalid)));
     }
     let (reset_token, token_hash) = reset::issue(&app.master)?;
     let expires_at = clock::add(now, app.config.codes.reset_token_ttl);
     password_resets::update_token(conn, *reset_id, &token_hash, expires_at).await?;
-    Ok(Ok(ResetAllowed { reset_token, expires_at }))
+    Ok((user_id, Ok(ResetAllowed { reset_token, expires_at })))
 }
 
-async fn why_not_tried(
-    conn: &mut Connection,
-    reset_id: ResetId,
-    attempts: u16,
-    now: DateTime<Utc>,
-) -> Result<Error, Error> {
-    let standing = password_resets::find_standing(conn, reset_id).await?;
-    Ok(match standing {
+fn why_not_tried(standing: Option<Standing>, attempts: u16, now: DateTime<Utc>) -> Error {
+    match standing {
         None => Error::ResetNotFound,
         Some(standing) if standing.consumed || now >= standing.code_expires_at => Error::CodeExpired,
         Some(standing) if standing.code_attempts >= i16::try_from(attempts).unwrap_or(i16::MAX) => {
             Error::CodeAttemptsExhausted
         }
         Some(_) => Error::CodeInvalid,
-    })
+    }
 }
 
 /// Sets a new password with a reset token: every session ends, every outstanding code and token is dropped, and the owner

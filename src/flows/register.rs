@@ -76,7 +76,7 @@ pub async fn register(app: &App, from: &DeviceOrigin, request: Register) -> Resu
 ///
 /// # Errors
 /// No such registration, one that is over, too soon, too many codes to the address, or a failure of ours.
-pub async fn resend_code(app: &App, registration_id: RegistrationId) -> Result<CodeSent, Error> {
+pub async fn resend_code(app: &App, from: &DeviceOrigin, registration_id: RegistrationId) -> Result<CodeSent, Error> {
     let now = app.clock.now();
     let mut tx = app.pool.begin().await?;
     let outcome = async {
@@ -88,6 +88,8 @@ pub async fn resend_code(app: &App, registration_id: RegistrationId) -> Result<C
         // A code does not outlive its registration.
         let stored = StoredCode { expires_at: stored.expires_at.min(registration.expires_at), ..stored };
         registrations::update_code(&mut tx, registration_id, &stored).await?;
+        let event = Event::new(EventKind::VerificationCodeResent, Subject::Registration(registration_id));
+        audit::record(&mut tx, &from.act(Actor::Anonymous), event, now).await?;
         tell(app, &mut tx, &registration.email, registration.locale.as_ref(), code, now).await?;
         Ok(code_sent(registration_id, &stored))
     }

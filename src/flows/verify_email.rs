@@ -34,7 +34,16 @@ pub struct VerifyEmail {
 pub async fn verify_email(app: &App, from: &DeviceOrigin, request: VerifyEmail) -> Result<User, Error> {
     let now = app.clock.now();
     let mut tx = app.pool.begin().await?;
-    let outcome = try_code(app, &mut tx, from, &request, now).await;
+    let outcome: Result<_, Error> = async {
+        let tried = try_code(app, &mut tx, from, &request, now).await?;
+        if let Some(reason) = tried.as_ref().err().and_then(codes::refusal) {
+            let subject = Subject::Registration(request.registration_id);
+            let event = Event::new(EventKind::EmailVerificationFailed, subject).with("reason", reason);
+            audit::record(&mut tx, &from.act(Actor::Anonymous), event, now).await?;
+        }
+        Ok(tried)
+    }
+    .await;
     let user = tx.end(outcome).await??;
     app.outbox_filled.notify_one();
     Ok(user)

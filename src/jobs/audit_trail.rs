@@ -1,4 +1,5 @@
-//! Looks how far the audit trail can be followed, for all who watch it through this replica.
+//! Looks how far the audit trail can be followed, for all who watch it through this replica, and writes down what calls have
+//! only noted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,17 +14,25 @@ use crate::flows::audit;
 /// How often it looks, and so how late an event is streamed.
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// Looks at every interval.
+/// Looks at every interval. Goes on while calls are drained, and writes the last of what they noted at the end.
 pub(super) async fn run(app: Arc<App>, shutdown: CancellationToken) {
     let mut failing = false;
-    while !shutdown.is_cancelled() {
-        match audit::follow(&app).await {
+    loop {
+        let ending = shutdown.is_cancelled();
+        let recorded = audit::record_denials(&app).await;
+        match recorded.and(audit::follow(&app).await) {
             Ok(()) => failing = false,
             Err(error) if !failing => {
                 failing = true;
-                tracing::warn!(error = causes(&error), "the audit trail cannot be followed; those who watch it wait");
+                tracing::warn!(
+                    error = causes(&error),
+                    "the audit trail cannot be followed or written; those who watch it wait"
+                );
             }
             Err(_) => {}
+        }
+        if ending {
+            return;
         }
         pause(INTERVAL, &shutdown).await;
     }

@@ -47,8 +47,9 @@ impl AuthService for Auth {
         request: Request<ResendVerificationCodeRequest>,
     ) -> Result<Response<ResendVerificationCodeResponse>, Status> {
         let call = accept(request)?;
+        let from = call.device_origin()?;
         let registration_id = convert::id("registration_id", &call.message.registration_id)?;
-        let sent = register::resend_code(&self.0, registration_id).await?;
+        let sent = register::resend_code(&self.0, &from, registration_id).await?;
         Ok(Response::new(ResendVerificationCodeResponse {
             code_expire_time: Some(timestamp(sent.code_expires_at)),
             resend_available_time: Some(timestamp(sent.resend_available_at)),
@@ -109,9 +110,10 @@ impl AuthService for Auth {
         request: Request<VerifyPasswordResetCodeRequest>,
     ) -> Result<Response<VerifyPasswordResetCodeResponse>, Status> {
         let call = accept(request)?;
+        let from = call.device_origin()?;
         let reset_id = convert::id("reset_id", &call.message.reset_id)?;
         let code = convert::code(&call.message.code)?;
-        let allowed = password_reset::verify_code(&self.0, VerifyResetCode { reset_id, code }).await?;
+        let allowed = password_reset::verify_code(&self.0, &from, VerifyResetCode { reset_id, code }).await?;
         Ok(Response::new(VerifyPasswordResetCodeResponse {
             reset_token: allowed.reset_token.expose_secret().to_owned(),
             expire_time: Some(timestamp(allowed.expires_at)),

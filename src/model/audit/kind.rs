@@ -101,4 +101,16 @@ kinds! {
     SigningKeysRotated => "SIGNING_KEYS_ROTATED",
     /// A cleanup was started by hand.
     CleanupRun => "CLEANUP_RUN",
+    /// A signed-in user gave a wrong password for a change that asks for it, or was locked out from giving one.
+    ReauthenticationFailed => "REAUTHENTICATION_FAILED",
+    /// A code that was not good was presented for a registration.
+    EmailVerificationFailed => "EMAIL_VERIFICATION_FAILED",
+    /// The code of a registration was replaced and mailed anew.
+    VerificationCodeResent => "VERIFICATION_CODE_RESENT",
+    /// A right code for a password reset was exchanged for the token that sets a password.
+    PasswordResetCodeVerified => "PASSWORD_RESET_CODE_VERIFIED",
+    /// A code that was not good was presented for a password reset. The subject is the user, where there is one.
+    PasswordResetCodeFailed => "PASSWORD_RESET_CODE_FAILED",
+    /// A method of administration was refused to a caller without the permission for it.
+    AccessDenied => "ACCESS_DENIED",
 }

@@ -8,9 +8,9 @@ use tonic::body::Body;
 use super::Gate;
 use crate::app::App;
 use crate::error::{Error, TokenRefusal};
-use crate::flows::{roles, service_keys};
+use crate::flows::{audit, roles, service_keys};
 use crate::model::audit::{Act, Actor};
-use crate::model::caller::{Authenticated, ServiceCaller};
+use crate::model::caller::Authenticated;
 use crate::model::device::DeviceId;
 use crate::model::origin::Origin;
 use crate::rpc::methods::{Access, MethodPolicy};
@@ -18,18 +18,18 @@ use crate::rpc::methods::{Access, MethodPolicy};
 /// What the paths of administration begin with.
 const ADMINISTRATION: &str = "/keyward.v1.AdminService/";
 
-/// Lets pass whom the method's policy admits. Notes the use of a service key.
+/// Lets pass whom the method's policy admits. Notes the use of a service key, and the want of a permission.
 pub(in crate::rpc) async fn authorize(gate: Gate, request: Request<Body>) -> Result<Request<Body>, Error> {
     let policy = request.extensions().get::<Arc<MethodPolicy>>().ok_or(Error::MethodUnknown)?;
     let who = request.extensions().get::<Authenticated>();
     if let Some(Authenticated::Service(caller)) = who {
         service_keys::note_use(&gate.app, caller.service_key_id);
     }
-    admit(&gate.app, &policy.access, who).await?;
-    if let Some(Authenticated::Service(caller)) = who {
-        note_administration(&gate.app, caller, &request)?;
+    let admitted = admit(&gate.app, &policy.access, who).await;
+    if let Some(method) = request.uri().path().strip_prefix(ADMINISTRATION) {
+        note(&gate.app, method, act(&request, who)?, &admitted);
     }
-    Ok(request)
+    admitted.map(|()| request)
 }
 
 /// Whether a method of this access admits this caller. No I/O, unless the copy of what the roles permit is too old to be trusted.
@@ -51,17 +51,30 @@ pub(in crate::rpc) async fn admit(app: &App, access: &Access, who: Option<&Authe
     }
 }
 
-/// Notes that a key is used for administration, if this is a call of that.
-fn note_administration(app: &App, caller: &ServiceCaller, request: &Request<Body>) -> Result<(), Error> {
-    let Some(method) = request.uri().path().strip_prefix(ADMINISTRATION) else { return Ok(()) };
+/// Notes what is to be known of a call of administration: that a key was used for it, or that it was denied.
+fn note(app: &App, method: &str, by: Act, admitted: &Result<(), Error>) {
+    match (admitted, by.actor) {
+        (Ok(()), Actor::ServiceKey(service_key_id)) => {
+            service_keys::note_administration(app, service_key_id, method, by);
+        }
+        (Err(Error::PermissionMissing { permission }), _) => audit::note_denial(app, by, method, permission),
+        _ => {}
+    }
+}
+
+/// Who calls, and from where.
+fn act(request: &Request<Body>, who: Option<&Authenticated>) -> Result<Act, Error> {
     let origin = request.extensions().get::<Origin>();
     let origin = origin.ok_or_else(|| Error::internal("a call came without an origin"))?;
-    let by = Act {
-        actor: Actor::ServiceKey(caller.service_key_id),
+    let actor = match who {
+        Some(Authenticated::User(caller)) => Actor::User(caller.user_id),
+        Some(Authenticated::Service(caller)) => Actor::ServiceKey(caller.service_key_id),
+        None => Actor::Anonymous,
+    };
+    Ok(Act {
+        actor,
         ip_address: Some(origin.ip_address),
         device_id: request.extensions().get::<DeviceId>().cloned(),
         request_id: origin.request_id.clone(),
-    };
-    service_keys::note_administration(app, caller.service_key_id, method, by);
-    Ok(())
+    })
 }

@@ -15,6 +15,7 @@ use super::users::{Credentials, CredentialsRow, UserColumns, credentials, user_c
 use super::{Connection, StoreError};
 use crate::clock;
 use crate::model::email::Email;
+use crate::model::id::UserId;
 use crate::policy::lockout::{AccountRule, NetworkRule};
 
 /// What is known of an attempt before it is counted.
@@ -70,10 +71,11 @@ pub enum Reservation {
         /// The account.
         credentials: Option<Box<Credentials>>,
     },
-    /// Its network is locked out.
-    NetworkLocked,
-    /// The account is locked. The attempt has been counted against its network and is to be given back.
-    AccountLocked(Attempt),
+    /// Its network is locked out. With the user of the account, if there is one.
+    NetworkLocked(Option<UserId>),
+    /// The account is locked, with its user, if there is one. The attempt has been counted against its network and is to be
+    /// given back.
+    AccountLocked(Attempt, Option<UserId>),
 }
 
 statement! {
@@ -230,14 +232,15 @@ pub async fn reserve(
     };
     let (device_id, network_passed, reserved, account_until, network_until, noticed, row): Row =
         statement.get_result(conn).await?;
+    let credentials = row.map(credentials).transpose()?.map(Box::new);
+    let user_id = credentials.as_ref().map(|credentials| credentials.user.user_id);
     if !network_passed {
-        return Ok(Reservation::NetworkLocked);
+        return Ok(Reservation::NetworkLocked(user_id));
     }
     let attempt = Attempt { address_hash, device_id, network, network_accounts, at };
     if !reserved {
-        return Ok(Reservation::AccountLocked(attempt));
+        return Ok(Reservation::AccountLocked(attempt, user_id));
     }
-    let credentials = row.map(credentials).transpose()?.map(Box::new);
     let locks = Locks { account_until, network_until };
     Ok(Reservation::Reserved { attempt, locks, noticed, credentials })
 }

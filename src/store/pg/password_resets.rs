@@ -30,6 +30,8 @@ pub struct NewReset {
 /// Why a reset's code cannot be tried.
 #[derive(Debug)]
 pub struct Standing {
+    /// Whose password it may set, if anybody's.
+    pub user_id: Option<UserId>,
     /// Whether its code was exchanged, or the reset dropped.
     pub consumed: bool,
     /// When its code ends.
@@ -65,8 +67,8 @@ statement! {
 
 statement! {
     FindStanding { reset_id: Uuid => SqlUuid }
-        -> (Nullable<Timestamptz>, Nullable<Timestamptz>, Timestamptz, SmallInt)
-    "SELECT consumed_at, token_expires_at, code_expires_at, code_attempts FROM password_resets WHERE reset_id = $1"
+        -> (Nullable<SqlUuid>, Nullable<Timestamptz>, Nullable<Timestamptz>, Timestamptz, SmallInt)
+    "SELECT user_id, consumed_at, token_expires_at, code_expires_at, code_attempts FROM password_resets WHERE reset_id = $1"
 }
 
 statement! {
@@ -97,7 +99,7 @@ statement! {
     "UPDATE password_resets SET consumed_at = $2 WHERE user_id = $1 AND consumed_at IS NULL"
 }
 
-type StandingRow = (Option<DateTime<Utc>>, Option<DateTime<Utc>>, DateTime<Utc>, i16);
+type StandingRow = (Option<Uuid>, Option<DateTime<Utc>>, Option<DateTime<Utc>>, DateTime<Utc>, i16);
 
 /// Begins a reset.
 ///
@@ -143,7 +145,8 @@ pub async fn take_attempt(
 pub async fn find_standing(conn: &mut Connection, reset_id: ResetId) -> Result<Option<Standing>, StoreError> {
     let statement = FindStanding { reset_id: reset_id.uuid() };
     let row: Option<StandingRow> = statement.get_result(conn).await.optional()?;
-    Ok(row.map(|(consumed_at, token_expires_at, code_expires_at, code_attempts)| Standing {
+    Ok(row.map(|(user_id, consumed_at, token_expires_at, code_expires_at, code_attempts)| Standing {
+        user_id: user_id.map(Into::into),
         consumed: consumed_at.is_some() || token_expires_at.is_some(),
         code_expires_at,
         code_attempts,

@@ -1,5 +1,6 @@
 //! The audit trail: what goes on record, that it stays, and how it is looked through and followed.
 
+mod failing;
 mod keeping;
 mod listing;
 mod newer;

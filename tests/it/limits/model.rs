@@ -260,7 +260,7 @@ fn the_lockout_of_an_account_in_postgres_does_as_the_rules_say() {
                                 assert_eq!((Ok(()), tally.locked_until), (expected, locks.account_until));
                                 made.push(attempt);
                             }
-                            Reservation::AccountLocked(attempt) => {
+                            Reservation::AccountLocked(attempt, _) => {
                                 let (hash, device_id) = (&attempt.address_hash, &attempt.device_id);
                                 let standing =
                                     account_lockouts::find(&mut conn, hash, device_id).await.unwrap().unwrap();
@@ -271,7 +271,7 @@ fn the_lockout_of_an_account_in_postgres_does_as_the_rules_say() {
                                 };
                                 assert_eq!(Err(locked), expected);
                             }
-                            Reservation::NetworkLocked => panic!("no network was counted"),
+                            Reservation::NetworkLocked(_) => panic!("no network was counted"),
                         }
                     }
                     Deed::GiveBack { which } => {
