@@ -1,5 +1,6 @@
 //! `keyward audit tail`: the audit trail on a terminal, the latest of it and, if asked for, each event that comes.
 
+use std::collections::{BTreeMap, HashSet};
 use std::io::{IsTerminal, stdout};
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 use uuid::Uuid;
 
+use super::shown::Table;
 use super::{Failure, logging, print};
 use crate::app::App;
 use crate::clock::{self, SystemClock};
@@ -17,6 +19,9 @@ use crate::model::device::DeviceId;
 
 /// The most events that are printed before those to come.
 const MAX_LINES: u32 = 10_000;
+
+/// The longest time to look back: a hundred years, which calendars can write.
+const MAX_SPAN: Duration = Duration::from_hours(36_500 * 24);
 
 /// What stands above the columns.
 const HEADER: [&str; 6] = ["TIME", "KIND", "BY", "ON", "FROM", "DETAILS"];
@@ -49,7 +54,7 @@ pub(super) struct Tail {
     /// Only events of this kind, such as LOGIN_FAILED; of several kinds when it is given several times.
     #[arg(long, value_name = "KIND", value_parser = kind)]
     kind: Vec<EventKind>,
-    /// Only events at most this long ago, such as 90m, 12h or 30d.
+    /// Only events at most this long ago, such as 90m, 12h or 30d; at most 36500d.
     #[arg(long, value_name = "DURATION", value_parser = span)]
     since: Option<Duration>,
 }
@@ -62,20 +67,21 @@ pub(super) async fn run(config: Config, command: Command) -> Result<(), Failure>
     let Tail { follow, json, lines, actor: actor_id, subject: subject_id, kind: kinds, .. } = tail;
     let filter = EventFilter { actor_id, subject_id, kinds, start, end: None };
 
-    // Where the latest end and those to come begin.
-    let settled = audit::settled(&app).await?;
-    let mut watch = audit::watch(app.clone(), filter.clone(), Some(settled)).await?;
+    // First those to come, lest any come between them and the latest.
+    let mut watch = audit::watch(app.clone(), EventFilter { start: None, ..filter.clone() }, None).await?;
     let mut latest = audit::list(&app, &filter, None, lines).await?;
-    latest.retain(|event| !follow || event.sequence <= settled);
     latest.reverse();
-    let mut shown = if json { Shown::Json } else { Shown::Table(Table::new()) };
+    let mut shown = if json { Shown::Json } else { Shown::Table(Table::new(HEADER, stdout().is_terminal())) };
     print(&shown.lines(&latest)?)?;
     if !follow {
         return Ok(());
     }
+    let printed: HashSet<_> = latest.iter().map(|event| event.audit_event_id).collect();
     loop {
         audit::follow(&app).await?;
-        print(&shown.lines(&watch.next().await?.unwrap_or_default())?)?;
+        let mut events = watch.next().await?.unwrap_or_default();
+        events.retain(|event| !printed.contains(&event.audit_event_id));
+        print(&shown.lines(&events)?)?;
     }
 }
 
@@ -87,49 +93,22 @@ fn kind(name: &str) -> Result<EventKind, String> {
 }
 
 fn span(text: &str) -> Result<Duration, &'static str> {
-    parse_duration(text).ok_or("must be a duration such as 90m, 12h or 30d")
+    let possible = |span: &Duration| *span <= MAX_SPAN;
+    parse_duration(text).filter(possible).ok_or("must be a duration such as 90m, 12h or 30d, and at most 36500d")
 }
 
 /// How events are printed.
 enum Shown {
     Json,
-    Table(Table),
+    Table(Table<{ HEADER.len() }>),
 }
 
 impl Shown {
     fn lines(&mut self, events: &[AuditEvent]) -> Result<String, Failure> {
         match self {
             Self::Json => events.iter().map(|event| Ok(serde_json::to_string(&as_json(event))? + "\n")).collect(),
-            Self::Table(table) => Ok(table.lines(events)),
+            Self::Table(table) => Ok(table.lines(&events.iter().map(as_row).collect::<Vec<_>>())),
         }
-    }
-}
-
-/// Columns that get wider when something wider comes, and never narrower.
-struct Table {
-    widths: [usize; HEADER.len()],
-    /// Still to be printed: a program that reads lines has no use for a header.
-    header: bool,
-}
-
-impl Table {
-    fn new() -> Self {
-        Self { widths: HEADER.map(str::len), header: stdout().is_terminal() }
-    }
-
-    fn lines(&mut self, events: &[AuditEvent]) -> String {
-        let header = std::mem::take(&mut self.header).then(|| HEADER.map(str::to_owned));
-        let rows: Vec<_> = header.into_iter().chain(events.iter().map(as_row)).collect();
-        for row in &rows {
-            for (width, cell) in self.widths.iter_mut().zip(row) {
-                *width = (*width).max(cell.len());
-            }
-        }
-        let line = |row: &[String; HEADER.len()]| {
-            let cells = row.iter().zip(self.widths).map(|(cell, width)| format!("{cell:width$}"));
-            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
-        };
-        rows.iter().map(line).collect()
     }
 }
 
@@ -167,7 +146,7 @@ fn as_json(event: &AuditEvent) -> serde_json::Value {
         "ip_address": by.ip_address,
         "device_id": by.device_id.as_ref().map(DeviceId::as_str),
         "request_id": Some(&by.request_id).filter(|request_id| !request_id.is_empty()),
-        "details": details.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
+        "details": details.iter().cloned().collect::<BTreeMap<_, _>>(),
     })
 }
 

@@ -16,7 +16,7 @@ use crate::store::pg::{Connection, audit_events};
 
 pub use crate::model::audit::Event;
 pub use denials::{Denials, note_denial, record_denials};
-pub use trail::{Trail, Watch, follow, settled, watch};
+pub use trail::{Trail, Watch, follow, watch};
 
 /// Puts an event on record, within the caller's transaction.
 ///

@@ -152,14 +152,6 @@ async fn since(app: &App, standing: Standing, start: DateTime<Utc>) -> Result<i6
 }
 
 /// The number of an event up to which the trail is settled.
-///
-/// # Errors
-/// A failure of ours.
-pub async fn settled(app: &App) -> Result<i64, Error> {
-    let standing = look(app).await?;
-    settled_at(app, standing).await
-}
-
 async fn settled_at(app: &App, standing: Standing) -> Result<i64, Error> {
     match standing.settled {
         Some(settled) => Ok(settled),

@@ -5,6 +5,7 @@ use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
+use crate::admin::program::keyward;
 use crate::harness::{TestApp, within_patience};
 
 /// The program with these arguments, on the service's database.
@@ -59,4 +60,15 @@ async fn it_follows_the_trail() {
     assert_eq!(kind().await, "LOGIN_FAILED");
     app.device("desk").login("alice@example.com").await.unwrap();
     assert_eq!(kind().await, "LOGIN_SUCCEEDED");
+}
+
+#[tokio::test]
+async fn it_looks_back_as_far_as_calendars_go_and_no_further() {
+    let app = TestApp::start().await;
+    app.user("alice@example.com").await;
+    assert_eq!(printed(&app, &["--since", "36500d"]).await.len(), 2);
+    for since in ["36501d", "99999999d", "yesterday"] {
+        let ran = keyward(app.settings(), &["audit", "tail", "--since", since], "").await;
+        assert_eq!(ran.code, Some(2), "{ran:?}");
+    }
 }
