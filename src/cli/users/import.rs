@@ -43,7 +43,7 @@ struct Summary {
 pub(super) async fn run(app: &App, by: &Act, arguments: Arguments) -> Result<(), Failure> {
     let (reader, bytes) = open(&arguments.file)?;
     let bar = progress_bar(bytes)?;
-    let mut lines = Lines::new(reader);
+    let mut lines = Lines::new(reader, arguments.file.display().to_string());
     let mut summary = Summary { dry_run: arguments.dry_run, ..Summary::default() };
     let mut import = Import::begin(app, summary.dry_run).await?;
     let outcome = import_all((app, by), &mut import, (&mut lines, &mut summary.tally), &bar).await;

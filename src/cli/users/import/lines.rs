@@ -13,6 +13,8 @@ struct TooLong;
 /// Reads lines and counts them.
 pub(super) struct Lines<R> {
     reader: R,
+    /// What is read, for what is to be said of it.
+    name: String,
     /// How many lines were read.
     pub(super) count: u64,
     /// How many bytes were read.
@@ -20,8 +22,8 @@ pub(super) struct Lines<R> {
 }
 
 impl<R: BufRead> Lines<R> {
-    pub(super) fn new(reader: R) -> Self {
-        Self { reader, count: 0, bytes: 0 }
+    pub(super) fn new(reader: R, name: String) -> Self {
+        Self { reader, name, count: 0, bytes: 0 }
     }
 
     /// Up to `count` lines, and those among them that cannot be looked at; empty ones are passed over. `None` at the end.
@@ -58,7 +60,8 @@ impl<R: BufRead> Lines<R> {
     }
 
     fn part(&mut self, bytes: &mut Vec<u8>) -> io::Result<u64> {
-        let read = (&mut self.reader).take(MAX_BYTES).read_until(b'\n', bytes)?;
+        let read = (&mut self.reader).take(MAX_BYTES).read_until(b'\n', bytes);
+        let read = read.map_err(|error| io::Error::new(error.kind(), format!("cannot read {}: {error}", self.name)))?;
         let read = u64::try_from(read).unwrap_or(u64::MAX);
         self.bytes += read;
         Ok(read)
@@ -77,7 +80,7 @@ mod tests {
         let fitting = "y".repeat(64 * 1024 - 1);
         let mut file = format!("\u{feff}one\n\n{long}\nfour\r\n{fitting}\n").into_bytes();
         file.extend(b"\xff\xfe\nseven");
-        let mut lines = Lines::new(file.as_slice());
+        let mut lines = Lines::new(file.as_slice(), String::new());
         let (read, refused) = lines.take(4).unwrap().unwrap();
         let numbers: Vec<_> = read.iter().map(|line| (line.number, line.text.trim())).collect();
         assert_eq!(numbers, [(1, "one"), (4, "four")]);

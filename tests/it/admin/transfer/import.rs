@@ -287,4 +287,6 @@ async fn lines_come_from_standard_input_as_well_and_in_any_number() {
     assert!(!ran.err.contains("imported"), "a progress display where there is no terminal: {}", ran.err);
     let ran = keyward(&app.settings, &["users", "import", "/nonexistent"], "").await;
     assert!(ran.code == Some(1) && ran.err.contains("cannot read /nonexistent"), "{ran:?}");
+    let ran = keyward(&app.settings, &["users", "import", "/dev"], "").await;
+    assert!(ran.code == Some(1) && ran.err.contains("cannot read /dev: Is a directory"), "{ran:?}");
 }
