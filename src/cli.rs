@@ -28,6 +28,11 @@ use crate::config::{self, Config};
 /// Why a command failed; printed with its causes.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
+/// A command that was called wrongly, where its arguments alone do not show it to their parser.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct WrongUsage(&'static str);
+
 /// A gRPC authentication service: registration, sessions, devices, limits and revocation.
 #[derive(Debug, Parser)]
 #[command(name = "keyward", version, propagate_version = true, arg_required_else_help = true)]
@@ -90,7 +95,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             report(failure.as_ref());
-            ExitCode::FAILURE
+            if failure.is::<WrongUsage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }

@@ -21,11 +21,11 @@ pub(super) enum Command {
     /// input when that is not a terminal.
     Create {
         /// The e-mail address; it counts as proved.
-        #[arg(long)]
-        email: String,
+        #[arg(long, value_parser = Email::parse)]
+        email: Email,
         /// The name of the account.
-        #[arg(long, default_value = "Administrator")]
-        display_name: String,
+        #[arg(long, default_value = "Administrator", value_parser = DisplayName::parse)]
+        display_name: DisplayName,
         /// Do nothing, and ask for nothing, if the address is an administrator's already.
         #[arg(long)]
         if_absent: bool,
@@ -35,8 +35,6 @@ pub(super) enum Command {
 pub(super) async fn run(config: Config, command: Command) -> Result<(), Failure> {
     logging::start(&config.log)?;
     let Command::Create { email, display_name, if_absent } = command;
-    let email = Email::parse(&email)?;
-    let display_name = DisplayName::parse(&display_name)?;
     let app = App::start(config, Arc::new(SystemClock)).await?;
     if if_absent && admins::exists(&app, &email).await? {
         return print("the administrator is there already\n");

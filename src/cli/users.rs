@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::sync::Arc;
 
-use super::{Failure, logging};
+use super::{Failure, WrongUsage, logging};
 use crate::app::App;
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -57,6 +57,19 @@ pub(super) enum Command {
     Export(export::Arguments),
 }
 
+impl Command {
+    /// Refuses what cannot be done as it is asked for, before anything is.
+    fn check(&self) -> Result<(), WrongUsage> {
+        match self {
+            Self::Delete { yes: false, .. } if !io::stdin().is_terminal() => {
+                Err(WrongUsage("there is no terminal to ask on: give --yes"))
+            }
+            Self::Export(arguments) => arguments.check(),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// One user, and how to print it.
 #[derive(Debug, clap::Args)]
 pub(super) struct One {
@@ -102,6 +115,7 @@ fn roles(text: &str) -> Result<BTreeSet<RoleName>, String> {
 }
 
 pub(super) async fn run(config: Config, command: Command) -> Result<(), Failure> {
+    command.check()?;
     logging::start(&config.log)?;
     let app = App::start(config, Arc::new(SystemClock)).await?;
     let by = Act::operator();
@@ -160,9 +174,6 @@ async fn delete(app: &App, by: &Act, user: &User, yes: bool) -> Result<(), Failu
 
 /// Asks on the terminal.
 fn confirmed(question: &str) -> Result<bool, Failure> {
-    if !io::stdin().is_terminal() {
-        return Err("there is no terminal to ask on: give --yes".into());
-    }
     let mut terminal = io::stderr().lock();
     terminal.write_all(question.as_bytes())?;
     terminal.flush()?;

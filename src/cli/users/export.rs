@@ -1,13 +1,16 @@
 //! `keyward users export`: every user as a line of JSON.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fmt::Display;
+use std::fs;
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+use tempfile::Builder;
+use tokio::signal::unix::{SignalKind, signal};
 
-use super::super::{Failure, print};
+use super::super::{Failure, WrongUsage, print};
 use crate::app::App;
 use crate::flows::transfer::export::Export;
 use crate::model::audit::Act;
@@ -26,35 +29,57 @@ pub(in crate::cli) struct Arguments {
     json: bool,
 }
 
+impl Arguments {
+    /// Refuses what does not go together.
+    pub(super) fn check(&self) -> Result<(), WrongUsage> {
+        let is_one_output = self.json && self.file == Path::new("-");
+        if is_one_output { Err(WrongUsage("--json needs a file to export to")) } else { Ok(()) }
+    }
+}
+
 pub(super) async fn run(app: &App, by: &Act, arguments: Arguments) -> Result<(), Failure> {
     let Arguments { file, with_password_hashes, json } = arguments;
     if file == Path::new("-") {
-        if json {
-            return Err("--json needs a file to export to".into());
-        }
-        return write(app, by, with_password_hashes, std::io::stdout().lock()).await.map(drop);
+        let out = std::io::stdout().lock();
+        return write((app, by), with_password_hashes, out, &cannot_write("to standard output")).await.map(drop);
     }
-    let cannot = |error| format!("cannot write {}: {error}", file.display());
-    let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file).map_err(cannot)?;
-    match write_file(app, by, with_password_hashes, opened).await {
-        Ok(users) if json => print(&format!("{}\n", serde_json::json!({ "users": users }))),
-        Ok(users) => print(&format!("{users} users exported\n")),
-        Err(failure) => {
-            // Half of the users are not to be taken for all of them.
-            fs::remove_file(&file)?;
-            Err(failure)
-        }
-    }
+    let users = write_file((app, by), with_password_hashes, &file).await?;
+    if json { print(&format!("{}\n", json!({ "users": users }))) } else { print(&format!("{users} users exported\n")) }
 }
 
-async fn write_file(app: &App, by: &Act, with_password_hashes: bool, file: File) -> Result<u64, Failure> {
-    let users = write(app, by, with_password_hashes, &file).await?;
-    file.sync_all()?;
+/// Writes a file beside it, which takes its name when it is whole: half of the users are not to be taken for all of them.
+async fn write_file((app, by): (&App, &Act), with_password_hashes: bool, file: &Path) -> Result<u64, Failure> {
+    let cannot = cannot_write(file.display());
+    if fs::symlink_metadata(file).is_ok() {
+        return Err(cannot(io::ErrorKind::AlreadyExists.into()).into());
+    }
+    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    // Its owner alone may read it, and it goes when this function does.
+    let part = Builder::new().prefix(".keyward-").suffix(".part").tempfile_in(directory).map_err(&cannot)?;
+    let written = write((app, by), with_password_hashes, part.as_file(), &cannot);
+    let users = tokio::select! {
+        users = written => users?,
+        _ = terminate.recv() => return Err("told to stop; nothing was exported".into()),
+        _ = interrupt.recv() => return Err("told to stop; nothing was exported".into()),
+    };
+    part.as_file().sync_all().map_err(&cannot)?;
+    part.persist_noclobber(file).map_err(|error| cannot(error.error))?;
     Ok(users)
 }
 
+/// Says of a failure what could not be written.
+fn cannot_write(what: impl Display) -> impl Fn(io::Error) -> String {
+    move |error| format!("cannot write {what}: {error}")
+}
+
 /// Writes every user, and returns how many there were.
-async fn write(app: &App, by: &Act, with_password_hashes: bool, out: impl Write) -> Result<u64, Failure> {
+async fn write(
+    (app, by): (&App, &Act),
+    with_password_hashes: bool,
+    out: impl Write,
+    cannot: impl Fn(io::Error) -> String,
+) -> Result<u64, Failure> {
     let mut out = BufWriter::new(out);
     let mut export = Export::begin(app, by, with_password_hashes).await?;
     // Shown on a terminal only; elsewhere it draws nothing.
@@ -67,12 +92,12 @@ async fn write(app: &App, by: &Act, with_password_hashes: bool, out: impl Write)
             break;
         }
         for line in &lines {
-            writeln!(out, "{line}")?;
+            writeln!(out, "{line}").map_err(&cannot)?;
         }
         users += u64::try_from(lines.len()).unwrap_or(u64::MAX);
         bar.set_position(users);
     }
     bar.finish_and_clear();
-    out.flush()?;
+    out.flush().map_err(&cannot)?;
     Ok(users)
 }

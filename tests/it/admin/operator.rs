@@ -5,6 +5,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 use tonic::Code;
 
+use super::program::keyward;
 use super::recorded;
 use crate::harness::{TestApp, refused, within_patience};
 
@@ -86,7 +87,11 @@ async fn an_operator_acts_and_it_is_on_record() {
     alice.sign_in("phone").await;
     let revoked = printed(&app, &["sessions", email, "--revoke"]).await;
     assert!(revoked.starts_with("ended 1 session"), "{revoked}");
-    assert!(refusal(&app, &["delete", email]).await.contains("--yes"));
+    let unasked = keyward_users(&app, &["delete", email]).await;
+    assert!(
+        unasked.status.code() == Some(2) && String::from_utf8_lossy(&unasked.stderr).contains("--yes"),
+        "{unasked:?}"
+    );
     admin.get_user(&alice.user.user_id).await.unwrap();
     assert!(printed(&app, &["delete", email, "--yes"]).await.contains(&alice.user.user_id));
     refused(admin.get_user(&alice.user.user_id).await).with(Code::NotFound, "USER_NOT_FOUND");
@@ -106,4 +111,13 @@ async fn an_operator_acts_and_it_is_on_record() {
             "USER_DELETED"
         ]
     );
+}
+
+#[tokio::test]
+async fn an_address_that_is_none_is_wrong_usage() {
+    let app = TestApp::start().await;
+    for wrong in [&["--email", "bad"][..], &["--email", "root@example.com", "--display-name", " "]] {
+        let ran = keyward(&app.settings, &[&["admin", "create"], wrong].concat(), "seven lamps over the canal").await;
+        assert_eq!(ran.code, Some(2), "{ran:?}");
+    }
 }

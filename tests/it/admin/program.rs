@@ -15,9 +15,7 @@ pub(super) struct Ran {
 
 /// Runs `keyward` with these settings and arguments, `input` being what it reads. It has the machine's clock.
 pub(super) async fn keyward(settings: &Settings, arguments: &[&str], input: &str) -> Ran {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_keyward"));
-    command.args(arguments).env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.envs(settings.environment());
+    let mut command = program(settings, arguments);
     let (input, mut child) = (input.to_owned(), command.spawn().unwrap());
     let running = tokio::task::spawn_blocking(move || {
         // It may end without having read everything.
@@ -27,4 +25,12 @@ pub(super) async fn keyward(settings: &Settings, arguments: &[&str], input: &str
     let Output { status, stdout, stderr } = within_patience("the program to end", running).await.unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Ran { code: status.code(), out: text(stdout), err: text(stderr) }
+}
+
+/// `keyward` with these settings and arguments, ready to run.
+pub(super) fn program(settings: &Settings, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keyward"));
+    command.args(arguments).env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.envs(settings.environment());
+    command
 }

@@ -2,12 +2,13 @@
 
 use std::fmt::Write;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use tempfile::TempDir;
 
 use super::{ADA, import, on_record, summary};
-use crate::admin::program::keyward;
-use crate::harness::TestApp;
+use crate::admin::program::{keyward, program};
+use crate::harness::{TestApp, within_patience};
 
 #[tokio::test]
 async fn what_goes_out_comes_in_again_elsewhere() {
@@ -62,7 +63,7 @@ async fn a_file_that_is_there_is_not_written_over() {
     assert!(ran.code == Some(1) && ran.err.contains("cannot write"), "{ran:?}");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "precious");
     let ran = keyward(&app.settings, &["users", "export", "-", "--json"], "").await;
-    assert!(ran.code == Some(1) && ran.out.is_empty(), "{ran:?}");
+    assert!(ran.code == Some(2) && ran.out.is_empty() && ran.err.contains("--json needs a file"), "{ran:?}");
 }
 
 #[tokio::test]
@@ -73,5 +74,36 @@ async fn an_export_that_fails_leaves_no_file_behind() {
     app.database.client().await.batch_execute("ALTER TABLE users RENAME TO hidden").await.unwrap();
     let ran = keyward(&app.settings, &["users", "export", file.to_str().unwrap()], "").await;
     assert_eq!(ran.code, Some(1), "{ran:?}");
-    assert!(!file.exists());
+    assert_eq!(names_in(&directory), [""; 0]);
+}
+
+#[tokio::test]
+async fn an_export_that_is_ended_leaves_no_file_of_that_name() {
+    let app = TestApp::start().await;
+    for (signal, code, left) in [("TERM", Some(1), 0), ("INT", Some(1), 0), ("KILL", None, 1)] {
+        let directory = TempDir::new().unwrap();
+        let file = directory.path().join("users.jsonl");
+        // Nobody gets to the users, so that the export does not end by itself.
+        let mut client = app.database.client().await;
+        let blocking = client.transaction().await.unwrap();
+        blocking.batch_execute("LOCK TABLE users").await.unwrap();
+        let mut command = program(&app.settings, &["users", "export", file.to_str().unwrap()]);
+        let mut child = command.spawn().unwrap();
+        within_patience("the export to begin", async {
+            while names_in(&directory).is_empty() {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        let id = child.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{signal}"), &id]).status().unwrap().success());
+        let waiting = tokio::task::spawn_blocking(move || child.wait().unwrap());
+        let status = within_patience("the program to end", waiting).await.unwrap();
+        assert_eq!((status.code(), names_in(&directory).len(), file.exists()), (code, left, false), "{signal}");
+    }
+}
+
+fn names_in(directory: &TempDir) -> Vec<String> {
+    let entries = std::fs::read_dir(directory.path()).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
