@@ -1,10 +1,9 @@
 //! `keyward network`: networks blocked and allowed from the command line. Every replica obeys within a second.
 
-use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::shown::time;
+use super::shown::{table, time};
 use super::{Failure, logging, print};
 use crate::app::App;
 use crate::clock::{self, SystemClock};
@@ -66,7 +65,7 @@ pub(super) async fn run(config: Config, command: Command) -> Result<(), Failure>
         }
         Command::List { json } => {
             let rules = networks::list(&app).await?;
-            print(&if json { as_json(&rules)? } else { as_table(&rules)? })
+            print(&if json { as_json(&rules)? } else { as_table(&rules) })
         }
     }
 }
@@ -101,16 +100,19 @@ fn end(rule: &NetworkRule) -> String {
     rule.expires_at.map_or_else(|| "until it is removed".to_owned(), |expires_at| format!("until {}", time(expires_at)))
 }
 
-fn as_table(rules: &[NetworkRule]) -> Result<String, std::fmt::Error> {
-    let width = rules.iter().map(|rule| rule.network.to_string().len()).max().unwrap_or_default();
-    let mut table = String::new();
-    for rule in rules {
-        let NetworkRule { network_rule_id, reason, .. } = rule;
-        let (action, network, end) = (rule.action.as_str(), rule.network.to_string(), end(rule));
-        let line = format!("{network_rule_id}  {action}  {network:width$}  {end:26}  {}", reason.as_str());
-        writeln!(table, "{}", line.trim_end())?;
-    }
-    Ok(table)
+fn as_table(rules: &[NetworkRule]) -> String {
+    let row = |rule: &NetworkRule| {
+        [
+            rule.network_rule_id.to_string(),
+            rule.action.as_str().to_owned(),
+            rule.network.to_string(),
+            time(rule.created_at),
+            rule.expires_at.map_or_else(|| "never".to_owned(), time),
+            rule.reason.as_str().to_owned(),
+        ]
+    };
+    let rows: Vec<_> = rules.iter().map(row).collect();
+    table(["ID", "ACTION", "NETWORK", "CREATED", "EXPIRES", "REASON"], &rows)
 }
 
 /// Under the names that the API has for the same.

@@ -38,14 +38,13 @@ pub(super) enum Command {
         #[command(flatten)]
         one: One,
         /// End all of its sessions instead.
-        #[arg(long, conflicts_with = "json")]
+        #[arg(long)]
         revoke: bool,
     },
     /// Deletes a user and everything of theirs, for good. Asks before it does.
     Delete {
-        /// The user, by its identifier or its e-mail address.
-        #[arg(value_name = "ID|EMAIL", value_parser = target)]
-        user: Target,
+        #[command(flatten)]
+        one: One,
         /// Do not ask.
         #[arg(long)]
         yes: bool,
@@ -134,13 +133,13 @@ pub(super) async fn run(config: Config, command: Command) -> Result<(), Failure>
         Command::Sessions { one, revoke: true } => {
             let user = find(&app, &one.user).await?;
             let count = users::revoke_sessions(&app, &by, user.user_id).await?;
-            super::print(&format!("ended {count} sessions of {}\n", user.user_id))
+            print::revoked(user.user_id, count, one.json)
         }
         Command::Sessions { one, revoke: false } => {
             let user = find(&app, &one.user).await?;
             print::sessions(&users::list_sessions(&app, user.user_id, None, u32::MAX).await?, one.json)
         }
-        Command::Delete { user, yes } => delete(&app, &by, &find(&app, &user).await?, yes).await,
+        Command::Delete { one, yes } => delete((&app, &by), &find(&app, &one.user).await?, yes, one.json).await,
         Command::Import(arguments) => import::run(&app, &by, arguments).await,
         Command::Export(arguments) => export::run(&app, &by, arguments).await,
     }
@@ -163,13 +162,12 @@ async fn change_roles(app: &App, by: &Act, asked: Roles) -> Result<(), Failure> 
     print::roles(&users::set_roles(app, by, user.user_id, change).await?, one.json)
 }
 
-async fn delete(app: &App, by: &Act, user: &User, yes: bool) -> Result<(), Failure> {
-    let shown = format!("{} ({})", user.user_id, user.email.as_str());
-    if !yes && !confirmed(&format!("Delete {shown} and everything of theirs? Type `yes`: "))? {
+async fn delete((app, by): (&App, &Act), user: &User, yes: bool, json: bool) -> Result<(), Failure> {
+    if !yes && !confirmed(&format!("Delete {} and everything of theirs? Type `yes`: ", print::name(user)))? {
         return Err("nothing was deleted".into());
     }
     users::delete(app, by, user.user_id).await?;
-    super::print(&format!("deleted {shown}\n"))
+    print::deleted(user, json)
 }
 
 /// Asks on the terminal.

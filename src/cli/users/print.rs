@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::Failure;
 use crate::cli::print;
 use crate::cli::shown::{table, time};
+use crate::model::id::UserId;
 use crate::model::session::Session;
 use crate::model::user::User;
 
@@ -81,6 +82,24 @@ pub(super) fn sessions(sessions: &[Session], json: bool) -> Result<(), Failure> 
         })
         .collect();
     print(&table(["ID", "DEVICE", "NAME", "ADDRESS", "CREATED", "LAST USED", "EXPIRES"], &rows))
+}
+
+/// A user in a sentence.
+pub(super) fn name(user: &User) -> String {
+    format!("{} ({})", user.user_id, user.email.as_str())
+}
+
+/// That a user was deleted.
+pub(super) fn deleted(user: &User, json: bool) -> Result<(), Failure> {
+    if json { print_json(&json!({ "user_id": user.user_id })) } else { print(&format!("deleted {}\n", name(user))) }
+}
+
+/// That a user's sessions were ended.
+pub(super) fn revoked(user_id: UserId, count: usize, json: bool) -> Result<(), Failure> {
+    if json {
+        return print_json(&json!({ "user_id": user_id, "revoked_count": count }));
+    }
+    print(&format!("ended {count} sessions of {user_id}\n"))
 }
 
 fn moment(at: Option<DateTime<Utc>>) -> String {

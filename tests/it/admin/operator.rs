@@ -87,6 +87,9 @@ async fn an_operator_acts_and_it_is_on_record() {
     alice.sign_in("phone").await;
     let revoked = printed(&app, &["sessions", email, "--revoke"]).await;
     assert!(revoked.starts_with("ended 1 session"), "{revoked}");
+    alice.sign_in("phone").await;
+    let revoked = json(&app, &["sessions", email, "--revoke"]).await;
+    assert_eq!(revoked, serde_json::json!({ "user_id": alice.user.user_id, "revoked_count": 1 }));
     let unasked = keyward_users(&app, &["delete", email]).await;
     assert!(
         unasked.status.code() == Some(2) && String::from_utf8_lossy(&unasked.stderr).contains("--yes"),
@@ -108,9 +111,34 @@ async fn an_operator_acts_and_it_is_on_record() {
             "USER_ROLES_SET",
             "USER_ROLES_SET",
             "USER_SESSIONS_REVOKED",
+            "USER_SESSIONS_REVOKED",
             "USER_DELETED"
         ]
     );
+}
+
+#[tokio::test]
+async fn what_has_been_done_is_told_to_programs_as_well() {
+    let app = TestApp::start().await;
+    let alice = app.user("alice@example.com").await;
+    let deleted = json(&app, &["delete", alice.email(), "--yes"]).await;
+    assert_eq!(deleted, serde_json::json!({ "user_id": alice.user.user_id }));
+}
+
+#[tokio::test]
+async fn networks_are_a_table_as_well() {
+    let app = TestApp::start().await;
+    let reason = ["network", "block", "192.0.2.0/24", "--reason", "ticket 7"];
+    for rule in [&reason[..], &["network", "allow", "2001:db8::/32", "--for", "30d"]] {
+        assert_eq!(keyward(&app.settings, rule, "").await.code, Some(0));
+    }
+    let ran = keyward(&app.settings, &["network", "list"], "").await;
+    let lines: Vec<_> = ran.out.lines().collect();
+    assert!(
+        lines.len() == 3 && lines[0].starts_with("ID ") && lines[0].ends_with("EXPIRES               REASON"),
+        "{ran:?}"
+    );
+    assert!(lines[2].contains("  never ") && lines[2].ends_with("ticket 7"), "{ran:?}");
 }
 
 #[tokio::test]
