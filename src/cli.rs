@@ -15,6 +15,7 @@ mod network;
 mod serve;
 mod service_key;
 mod shown;
+mod stopping;
 mod users;
 
 use std::io::Write;

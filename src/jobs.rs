@@ -36,7 +36,8 @@ pub struct Jobs {
 }
 
 impl Jobs {
-    /// Starts all jobs; they run until `shutdown`. `health` is told of the services of these names. From `draining` on, the service's health is no longer theirs to tell.
+    /// Starts all jobs; they run until `shutdown`. `health` is told of the services of these names. From `draining` on, the
+    /// service's health is no longer theirs to tell.
     #[must_use]
     pub fn start(
         app: &Arc<App>,

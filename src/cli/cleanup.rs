@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use super::stopping::StopSignals;
 use super::{Failure, logging, print};
 use crate::app::App;
 use crate::clock::SystemClock;
@@ -53,14 +53,11 @@ pub(super) async fn run(config: Config, arguments: Arguments) -> Result<(), Fail
 
 /// Cancelled by SIGINT or SIGTERM: what is half done is finished, and others may clean up at once.
 fn stop_between_batches() -> Result<CancellationToken, Failure> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut signals = StopSignals::listen()?;
     let token = CancellationToken::new();
     let told = token.clone();
     tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        signals.next().await;
         told.cancel();
     });
     Ok(token)

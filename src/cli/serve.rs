@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::stopping::StopSignals;
 use super::{Failure, logging, print};
 use crate::app::{self, App};
 use crate::clock::SystemClock;
@@ -27,7 +27,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     let http_listener = bind("server.http_listen", config.server.http_listen).await?;
     let address = listener.local_addr()?;
     let app = App::start(config, Arc::new(SystemClock)).await?;
-    let told_to_stop = told_to_stop(signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let told_to_stop = told_to_stop(StopSignals::listen()?);
     print(&format!("listening on {address}\n"))?;
     tracing::info!(server.address = %address, version = env!("CARGO_PKG_VERSION"), "the service is ready");
     service::run(app, listener, http_listener, told_to_stop).await?;
@@ -40,16 +40,10 @@ async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
 }
 
 /// Waits for SIGTERM or SIGINT. A second one does not wait for calls: it ends the process.
-async fn told_to_stop(mut terminate: Signal, mut interrupt: Signal) {
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+async fn told_to_stop(mut signals: StopSignals) {
+    signals.next().await;
     tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        signals.next().await;
         tracing::warn!("told to stop again; not waiting any longer");
         std::process::exit(1);
     });

@@ -1,5 +1,6 @@
 //! PBKDF2 (RFC 8018) in the forms that are about: passlib's `$pbkdf2-sha256$29000$salt$output`, the PHC form with
-//! `i=29000,l=32` in that place, whose output may be cut short of the digest, and Django's `pbkdf2_sha256$600000$salt$output`, whose salt is text.
+//! `i=29000,l=32` in that place, whose output may be cut short of the digest, and Django's
+//! `pbkdf2_sha256$600000$salt$output`, whose salt is text.
 
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;

@@ -1,7 +1,8 @@
 //! A password on its way in, and the form in which it is kept.
 //!
 //! Preparation follows the `OpaqueString` profile of RFC 8265, so that one password typed on two keyboards is one sequence
-//! of bytes. Other systems hash what was typed, so that it is kept beside, to compare with their hashes. Whether a password is a good one is asked in `policy::password`; hashing is in `hashing`.
+//! of bytes. Other systems hash what was typed, so that it is kept beside, to compare with their hashes. Whether a password is a
+//! good one is asked in `policy::password`; hashing is in `hashing`.
 
 use std::fmt;
 

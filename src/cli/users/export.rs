@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use tempfile::Builder;
-use tokio::signal::unix::{SignalKind, signal};
 
+use super::super::stopping::StopSignals;
 use super::super::{Failure, WrongUsage, print};
 use crate::app::App;
 use crate::flows::transfer::export::Export;
@@ -54,14 +54,13 @@ async fn write_file((app, by): (&App, &Act), with_password_hashes: bool, file: &
         return Err(cannot(io::ErrorKind::AlreadyExists.into()).into());
     }
     let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut signals = StopSignals::listen()?;
     // Its owner alone may read it, and it goes when this function does.
     let part = Builder::new().prefix(".keyward-").suffix(".part").tempfile_in(directory).map_err(&cannot)?;
     let written = write((app, by), with_password_hashes, part.as_file(), &cannot);
     let users = tokio::select! {
         users = written => users?,
-        _ = terminate.recv() => return Err("told to stop; nothing was exported".into()),
-        _ = interrupt.recv() => return Err("told to stop; nothing was exported".into()),
+        () = signals.next() => return Err("told to stop; nothing was exported".into()),
     };
     part.as_file().sync_all().map_err(&cannot)?;
     part.persist_noclobber(file).map_err(|error| cannot(error.error))?;

@@ -17,7 +17,8 @@ const MARGIN: Duration = Duration::from_millis(1);
 #[derive(Clone, Copy, Debug)]
 pub(in crate::rpc) struct Deadline(pub(in crate::rpc) Instant);
 
-/// Serves the call within the shorter of `grpc-timeout` and `server.request_timeout`. Leaves its [`Deadline`]. A stream has begun to answer by then.
+/// Serves the call within the shorter of `grpc-timeout` and `server.request_timeout`, and leaves its [`Deadline`]. A stream has
+/// begun to answer by then.
 pub(in crate::rpc) async fn deadline(gate: Gate, mut request: Request<Body>, next: Next) -> Response<Body> {
     let ours = gate.app.config.server.request_timeout;
     let limit = client_limit(request.headers()).map_or(ours, |client| client.saturating_sub(MARGIN).min(ours));

@@ -139,7 +139,8 @@ pub async fn find_holders(
     rows.into_iter().map(|(user_id, email)| Ok((user_id.into(), stored_email(&email)?))).collect()
 }
 
-/// A thousand users at most in the order of their identifiers, from the one after `after`; without their passwords unless these are asked for.
+/// A thousand users at most in the order of their identifiers, from the one after `after`; without their passwords unless these
+/// are asked for.
 ///
 /// # Errors
 /// When the database fails.
