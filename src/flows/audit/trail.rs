@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::error::Error;
 use crate::model::audit::{AuditEvent, EventFilter};
 use crate::store::pg::audit_events::{self, Progress};
+use crate::store::pg::transactions;
 
 /// How long a watcher waits for something new before it has nothing to say.
 const ROUND: Duration = Duration::from_millis(250);
@@ -100,7 +101,7 @@ async fn look(app: &App) -> Result<Standing, Error> {
     let progress = audit_events::find_progress(&mut conn).await?;
     if reading.take_in(progress) {
         // Whoever wrote up to here has a lower number than this one. Most often they are all over already.
-        let transaction = audit_events::take_transaction_number(&mut conn).await?;
+        let transaction = transactions::take_number(&mut conn).await?;
         reading.asked = Some(Asked { upto: progress.highest, transaction });
         reading.take_in(audit_events::find_progress(&mut conn).await?);
     }

@@ -12,9 +12,7 @@ use ipnet::IpNet;
 use uuid::Uuid;
 
 pub use finding::find_page;
-pub use following::{
-    Progress, find_between, find_first_since, find_last_before, find_numbers, find_progress, take_transaction_number,
-};
+pub use following::{Progress, find_between, find_first_since, find_last_before, find_numbers, find_progress};
 
 use super::statement::statement;
 use super::{Connection, Deleted, Expired, StoreError};

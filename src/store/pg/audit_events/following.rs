@@ -36,11 +36,6 @@ statement! {
 }
 
 statement! {
-    TakeTransactionNumber {} -> (BigInt)
-    "SELECT pg_current_xact_id()::text::bigint"
-}
-
-statement! {
     FindEarliest { from: Uuid => SqlUuid, start: DateTime<Utc> => Timestamptz } -> (Timestamptz)
     "SELECT created_at FROM audit_events WHERE audit_event_id >= $1 AND created_at >= $2 ORDER BY audit_event_id LIMIT 1"
 }
@@ -85,16 +80,6 @@ statement! {
 pub async fn find_progress(conn: &mut Connection) -> Result<Progress, StoreError> {
     let (highest, oldest_running, next_transaction) = FindProgress {}.get_result(conn).await?;
     Ok(Progress { highest, oldest_running, next_transaction })
-}
-
-/// A number of a transaction that is higher than that of every one begun before. Not within a transaction, whose own it
-/// would be.
-///
-/// # Errors
-/// When the database fails.
-pub async fn take_transaction_number(conn: &mut Connection) -> Result<i64, StoreError> {
-    let (number,) = TakeTransactionNumber {}.get_result(conn).await?;
-    Ok(number)
 }
 
 /// The number of the event that was recorded first among those that happened at `start` or later.
