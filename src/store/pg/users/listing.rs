@@ -13,7 +13,7 @@ use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
-use self::way::{MANY, Sizes, Way};
+use self::way::{LEARNT, Sizes, Way};
 use super::{Connection, StoreError, UserColumns, UserRow, user, user_columns};
 use crate::model::user::User;
 use crate::model::user_list::{UserList, UserPlace};
@@ -104,7 +104,7 @@ pub async fn find_page(
             return near.into_iter().map(|(row,)| user(row)).collect();
         }
         let (pattern, role) = (pattern.clone(), role.clone());
-        let count = CountSizes { sql: sql::sizes(list), limit: MANY + 1, pattern, role };
+        let count = CountSizes { sql: sql::sizes(list), limit: LEARNT + 1, pattern, role };
         let (holders, found, in_state) = count.get_result::<(Option<i64>, Option<i64>, Option<i64>)>(conn).await?;
         sizes = Sizes { holders, found, in_state };
     }

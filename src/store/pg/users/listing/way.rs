@@ -9,8 +9,12 @@ use crate::model::user_list::{UserList, UserTime};
 /// Up to how many users are looked up one by one, wherever in the order they stand.
 pub(super) const FEW: i64 = 2_500;
 
-/// Up to how many users are taken from an index at once, whose pages they share, or kept in memory while others are walked by.
+/// Up to how many users are taken from an index at once, whose pages they share.
 pub(super) const MANY: i64 = 20_000;
+
+/// Up to how many holders of a role are learnt by heart to walk by all others: with more, the hashes may not fit into a `work_mem`
+/// of 4 MB, and Postgres would go through all of them for each user.
+pub(super) const LEARNT: i64 = 50_000;
 
 /// How many users of the order are looked at before the filters are counted.
 pub(super) const NEAR: i64 = 2_000;
@@ -35,7 +39,7 @@ pub(super) enum Way {
     FoundByHeart,
 }
 
-/// How many users each filter alone leaves, counted no further than one more than [`MANY`]; `None` for a filter that the list
+/// How many users each filter alone leaves, counted no further than one more than [`LEARNT`]; `None` for a filter that the list
 /// does not have.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Sizes {
@@ -66,7 +70,7 @@ impl Way {
             if at_most(sizes.holders, MANY) { Self::FoundByHeart } else { Self::Found }
         } else if role_in_order && !at_most(sizes.in_state, MANY) {
             Self::Role
-        } else if list.role.is_some() {
+        } else if at_most(sizes.holders, LEARNT) {
             Self::OrderByHeart
         } else {
             Self::Order
@@ -78,7 +82,7 @@ impl Way {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
-    use super::{FEW, MANY, Sizes, Way};
+    use super::{FEW, LEARNT, MANY, Sizes, Way};
     use crate::model::role::RoleName;
     use crate::model::user::UserState;
     use crate::model::user_list::{SearchPrefix, UserList, UserOrder, UserTime};
@@ -110,8 +114,8 @@ mod tests {
         assert_eq!(way(UserOrder::default(), Some(MANY + 1), None, Some(MANY + 1)), Way::Role);
         assert_eq!(way(UserOrder::default(), Some(MANY + 1), None, Some(MANY)), Way::OrderByHeart);
         assert_eq!(
-            [0, FEW, FEW + 1, MANY + 1].map(|holders| way(BY_LOGIN, Some(holders), None, None)),
-            [Way::Holders, Way::Holders, Way::OrderByHeart, Way::OrderByHeart]
+            [0, FEW, FEW + 1, LEARNT, LEARNT + 1].map(|holders| way(BY_LOGIN, Some(holders), None, None)),
+            [Way::Holders, Way::Holders, Way::OrderByHeart, Way::OrderByHeart, Way::Order]
         );
     }
 
