@@ -49,4 +49,10 @@ async fn a_page_is_no_longer_than_asked_and_what_is_over_is_not_in_the_way() {
     assert_eq!(names(None, later - Duration::from_secs(1)).await.len(), 3);
     lock(&redis, 7, later).await;
     assert_eq!(names(None, later).await, ["device 7"]);
+
+    // A name whose end is gone is no lockout, and takes no place of one.
+    lock(&redis, 9, later).await;
+    let without_end = redis::cmd("ZREM").arg("keyward:{login}:locked").arg(format!("device:{:032x}", 7)).to_owned();
+    assert_eq!(without_end.query_async::<i64>(&mut server.client().await).await.unwrap(), 1);
+    assert_eq!(names(None, later).await, ["device 9"]);
 }
