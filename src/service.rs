@@ -1,6 +1,7 @@
 //! The running service: servers and jobs together, from the first call to the last.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -11,6 +12,9 @@ use crate::app::App;
 use crate::flows::health::{REDIS, limits_degraded};
 use crate::jobs::Jobs;
 use crate::rpc::{self, HEALTH_NAMES, ServeError, Services};
+
+/// How much longer than one statement of the database may what is left of a call take, once the calls are over.
+const TASK_MARGIN: Duration = Duration::from_secs(5);
 
 /// Serves on these listeners until `told_to_stop`, then drains: says that it will not serve any more, lets the calls that are
 /// running finish within `server.shutdown_grace`, and stops the jobs after them.
@@ -31,12 +35,16 @@ pub async fn run(
     let http = tokio::spawn(rpc::http::serve(app.clone(), http_listener, draining.clone()));
     let until_drained = draining.clone();
     let tasks = app.tasks.clone();
+    let longest = app.config.database.statement_timeout.saturating_add(TASK_MARGIN);
     tokio::spawn(async move { drain_when(&app, told_to_stop, health, until_drained).await });
 
     let served = rpc::serve(services, listener, draining.clone()).await;
     draining.cancel();
     tasks.close();
-    tasks.wait().await;
+    // What it waits for ends by itself, unless the database does not answer any more.
+    if tokio::time::timeout(longest, tasks.wait()).await.is_err() {
+        tracing::warn!("gave up waiting for what was left of calls");
+    }
     drained.cancel();
     jobs.stopped().await;
     // Until here it said that the service is draining; nobody waits for it.
