@@ -59,6 +59,9 @@ fn stop_between_batches() -> Result<CancellationToken, Failure> {
     tokio::spawn(async move {
         signals.next().await;
         told.cancel();
+        // A second one does not wait for the batch.
+        signals.next().await;
+        std::process::exit(1);
     });
     Ok(token)
 }

@@ -66,7 +66,12 @@ pub async fn run_until(app: &Arc<App>, by: Act, answer_at: Instant) -> Result<Cl
             telling.send_modify(|counts| counts.get_or_insert_default().extend([(count.leftovers, count)]));
             if sweeping.draining.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        sweep(&sweeping, lease, &note).await
+        let outcome = sweep(&sweeping, lease, &note).await;
+        match &outcome {
+            Ok(Cleanup { complete, .. }) => tracing::info!(complete, "a cleanup that was asked for has ended"),
+            Err(error) => tracing::warn!(error = causes(error), "a cleanup that was asked for was broken off"),
+        }
+        outcome
     };
     let mut task = app.tasks.spawn(cleanup.in_current_span());
     if let Ok(done) = tokio::time::timeout_at(answer_at, &mut task).await {

@@ -3,7 +3,7 @@
 mod finding;
 mod following;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{Array, BigInt, Inet, Nullable, Text, Timestamptz, Uuid as SqlUuid};
@@ -191,6 +191,8 @@ fn as_text(detail: serde_json::Value) -> String {
     }
 }
 
+/// The kinds asked for, each once: they are looked for one by one.
 fn kind_names(filter: &EventFilter) -> Vec<String> {
-    filter.kinds.iter().map(|kind| kind.as_str().to_owned()).collect()
+    let names: BTreeSet<_> = filter.kinds.iter().map(|kind| kind.as_str().to_owned()).collect();
+    names.into_iter().collect()
 }

@@ -37,7 +37,7 @@ async fn the_latest_events_are_printed_the_oldest_first() {
     assert!(login.starts_with(&format!("2030-01-01T12:00:01.000Z  {by}")), "{login}");
 
     let lines =
-        printed(&app, &["--json", "--kind", "login_succeeded", "--kind", "LOGIN_FAILED", "--actor", user_id]).await;
+        printed(&app, &["--json", "--kind", "login_succeeded", "--kind", "LOGIN_SUCCEEDED", "--actor", user_id]).await;
     let [line] = lines.as_slice() else { panic!("not one: {lines:?}") };
     let event: serde_json::Value = serde_json::from_str(line).unwrap();
     assert_eq!((event["kind"].as_str(), event["subject_type"].as_str()), (Some("LOGIN_SUCCEEDED"), Some("USER")));
