@@ -5,7 +5,7 @@ use std::time::Duration;
 use tonic::{Code, Status, Streaming};
 use tonic_types::StatusExt;
 
-use super::{Request, WatchAuditEventsResponse, administrator, next, watch};
+use super::{ListAuditEventsRequest, Request, WatchAuditEventsResponse, administrator, list, next, watch};
 use crate::harness::{Device, Settings, TestApp, within_patience};
 
 /// The status with which a stream ends.
@@ -64,6 +64,9 @@ async fn it_ends_with_the_permission() {
     app.advance(Duration::from_secs(1));
     let phone = alice.sign_in("phone").await;
     let watching = Device::clone(&phone).with("x-request-id", "watching").at(&replica);
+    // The replica learns of the role from its feed.
+    let admitted = async { while list(&watching, ListAuditEventsRequest::default()).await.is_err() {} };
+    within_patience("the replica to know what the role permits", admitted).await;
     let mut stream = watch(&watching, Request::default()).await.unwrap();
     next(&mut stream).await;
     root.set_permissions("auditor", &["users.read"]).await.unwrap();
