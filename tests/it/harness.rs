@@ -11,6 +11,7 @@ mod database;
 mod device;
 mod mailbox;
 mod person;
+pub(crate) mod proxy;
 mod redis;
 mod refusal;
 mod replica;

@@ -42,9 +42,15 @@ impl TestApp {
     /// A service with these settings.
     pub(crate) async fn with(settings: Settings) -> Self {
         let database = Database::create().await;
+        let url = database.url().to_owned();
+        Self::on(database, &url, settings).await
+    }
+
+    /// A service with these settings that finds its database at `url`.
+    pub(crate) async fn on(database: Database, url: &str, settings: Settings) -> Self {
         let mailbox = Mailbox::open().await;
         let clock = Arc::new(MockClock::at(START.parse().unwrap()));
-        let settings = settings.set("database.url", database.url()).set("mail.smtp_url", &mailbox.url());
+        let settings = settings.set("database.url", url).set("mail.smtp_url", &mailbox.url());
         let first = Replica::start(&settings, clock.clone(), None).await;
         Self { address: first.address, first: Some(first), settings, mailbox, clock, database }
     }

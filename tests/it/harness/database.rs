@@ -6,6 +6,8 @@ mod server;
 use server::Server;
 use tokio_postgres::Client;
 
+use super::proxy::{Proxy, ProxyTarget};
+
 /// A test's database.
 pub(crate) struct Database {
     server: &'static Server,
@@ -24,6 +26,34 @@ impl Database {
     pub(crate) async fn create_empty() -> Self {
         let server = Server::get().await;
         Self::of(server, server.empty_database().await)
+    }
+
+    /// One with the whole schema, on a server of its own that can be frozen. The server ends with the test's process.
+    pub(crate) async fn on_own_server() -> Self {
+        let server: &'static Server = Box::leak(Box::new(Server::own().await));
+        Self::of(server, server.copy_of_template().await)
+    }
+
+    /// Stops every process of the server in the middle of what it does: connections stay open and are not answered.
+    pub(crate) fn freeze(&self) {
+        self.server.signal("STOP");
+    }
+
+    /// Lets a frozen server go on.
+    pub(crate) fn thaw(&self) {
+        self.server.signal("CONT");
+    }
+
+    /// A proxy to the server, and how to connect to this database through the proxy.
+    pub(crate) async fn proxied(&self) -> (Proxy, String) {
+        let proxy = Proxy::to(self.proxy_target()).await;
+        let url = self.server.url_at(&proxy.address().to_string(), &self.name);
+        (proxy, url)
+    }
+
+    /// Where the server listens.
+    pub(crate) fn proxy_target(&self) -> ProxyTarget {
+        self.server.proxy_target()
     }
 
     fn of(server: &'static Server, name: String) -> Self {
@@ -71,4 +101,19 @@ impl Drop for Database {
         });
         let _ = dropping.join();
     }
+}
+
+#[tokio::test]
+async fn a_frozen_server_answers_again_once_it_has_thawed() {
+    let database = Database::on_own_server().await;
+    let (proxy, url) = database.proxied().await;
+    let client = server::connect(&url).await;
+    database.freeze();
+    let answer = client.query_one("SELECT 1", &[]);
+    let mut answer = std::pin::pin!(answer);
+    assert!(futures::poll!(&mut answer).is_pending());
+    assert!(tokio::time::timeout(std::time::Duration::from_millis(200), &mut answer).await.is_err(), "it is silent");
+    database.thaw();
+    answer.await.unwrap();
+    assert_eq!(proxy.accepted(), 1);
 }

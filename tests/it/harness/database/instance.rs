@@ -44,10 +44,36 @@ impl Instance {
         Self { socket_directory: socket_directory.trim().to_owned(), _supervisor: supervisor }
     }
 
+    /// Sends a signal to every process of the server, such as STOP, which freezes the server, and CONT.
+    pub(super) fn signal(&self, signal: &str) {
+        let pid_file = Path::new(&self.socket_directory).join("pid");
+        let postmaster = std::fs::read_to_string(pid_file).unwrap().trim().to_owned();
+        // The postmaster first, so that no process is started after they have been counted.
+        send(signal, std::slice::from_ref(&postmaster));
+        send(signal, &children_of(&postmaster));
+    }
+
     /// How to connect to it.
     pub(super) fn url(&self) -> String {
         format!("postgres://keyward@{}/postgres", self.socket_directory.replace('/', "%2F"))
     }
+}
+
+fn send(signal: &str, processes: &[String]) {
+    if !processes.is_empty() {
+        // A process may have ended meanwhile, so the outcome does not matter.
+        let _ = Command::new("sh").args(["-c", "kill -s \"$0\" \"$@\""]).arg(signal).args(processes).status().unwrap();
+    }
+}
+
+fn children_of(parent: &str) -> Vec<String> {
+    let processes =
+        std::fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let is_child = |process: &String| {
+        let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+        status.lines().any(|line| line.strip_prefix("PPid:").is_some_and(|id| id.trim() == parent))
+    };
+    processes.filter(|process| process.bytes().all(|byte| byte.is_ascii_digit())).filter(is_child).collect()
 }
 
 /// The directory of the server's programs: of the first one on the path, or the latest of Debian's.

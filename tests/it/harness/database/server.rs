@@ -7,10 +7,12 @@ use std::path::Path;
 use keyward::config::Config;
 use keyward::store::pg;
 use tokio::sync::OnceCell;
+use tokio_postgres::config::Host;
 use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
 
 use super::instance::Instance;
+use crate::harness::proxy::ProxyTarget;
 
 /// What the names of the tests' databases begin with; the time of their making, in seconds, comes next.
 const PREFIX: &str = "keyward_test_";
@@ -27,7 +29,7 @@ pub(super) struct Server {
     /// The database to connect to for making and dropping others.
     url: String,
     template: String,
-    _instance: Option<Instance>,
+    instance: Option<Instance>,
 }
 
 impl Server {
@@ -39,12 +41,27 @@ impl Server {
 
     async fn prepare() -> Self {
         let given = std::env::var("DATABASE_URL").ok().filter(|url| !url.is_empty());
-        let instance = given.is_none().then(Instance::start);
-        let url = given.or_else(|| instance.as_ref().map(Instance::url)).unwrap();
-        let server =
-            Self { url, template: format!("keyward_template_{:016x}", hash_of_migrations()), _instance: instance };
+        match given {
+            Some(url) => Self::with_template(url, None).await,
+            None => Self::own().await,
+        }
+    }
+
+    /// A server that this process starts for one test.
+    pub(super) async fn own() -> Self {
+        let instance = Instance::start();
+        Self::with_template(instance.url(), Some(instance)).await
+    }
+
+    async fn with_template(url: String, instance: Option<Instance>) -> Self {
+        let server = Self { url, template: format!("keyward_template_{:016x}", hash_of_migrations()), instance };
         server.make_template().await;
         server
+    }
+
+    /// Sends a signal to every process of a server of this process's own.
+    pub(super) fn signal(&self, signal: &str) {
+        self.instance.as_ref().expect("the server is shared with other tests").signal(signal);
     }
 
     /// Makes the template unless another test process has, and drops what killed ones have left.
@@ -103,6 +120,27 @@ impl Server {
         let (address, parameters) = self.url.split_once('?').unwrap_or((&self.url, ""));
         let (server, _) = address.rsplit_once('/').expect("DATABASE_URL names no database");
         format!("{server}/{database}?{parameters}")
+    }
+
+    /// The URL of one of its databases at other addresses.
+    pub(super) fn url_at(&self, addresses: &str, database: &str) -> String {
+        let url = self.url_of(database);
+        let (scheme, rest) = url.split_once("://").expect("DATABASE_URL is no URL");
+        let (authority, path) = rest.split_once('/').expect("DATABASE_URL names no database");
+        match authority.rsplit_once('@') {
+            Some((credentials, _)) => format!("{scheme}://{credentials}@{addresses}/{path}"),
+            None => format!("{scheme}://{addresses}/{path}"),
+        }
+    }
+
+    /// Where it listens.
+    pub(super) fn proxy_target(&self) -> ProxyTarget {
+        let config: tokio_postgres::Config = self.url.parse().unwrap();
+        let port = config.get_ports().first().copied().unwrap_or(5432);
+        match config.get_hosts().first().expect("DATABASE_URL names no host") {
+            Host::Tcp(host) => ProxyTarget::Tcp(format!("{host}:{port}")),
+            Host::Unix(directory) => ProxyTarget::Unix(directory.join(format!(".s.PGSQL.{port}"))),
+        }
     }
 
     /// A connection for making and dropping databases.
