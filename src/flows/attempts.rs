@@ -89,6 +89,7 @@ pub(super) async fn reserve(app: &App, trial: Trial<'_>) -> Result<(Option<Crede
         email: trial.email,
         address_hash: address_hash(app, trial.email),
         device_id: trial.device_id.as_str().to_owned(),
+        device_network: trial.origin.map(|origin| counted_network(origin.ip_address)),
         network: trial.origin.map(|origin| network(app, origin)).transpose()?.flatten(),
         at: now,
     };

@@ -16,6 +16,7 @@ use crate::model::audit::{Actor, EventKind, Subject};
 use crate::model::code::Code;
 use crate::model::email::Email;
 use crate::model::id::{ResetId, UserId};
+use crate::model::operation::counted_network;
 use crate::model::origin::DeviceOrigin;
 use crate::model::password::{Password, PasswordHash};
 use crate::model::session::EndReason;
@@ -197,10 +198,13 @@ async fn set_password(
     let user = user.ok_or(Error::ResetTokenExpired)?;
     password_resets::consume_all_of(conn, user_id, now).await?;
     attempts::lift(app, conn, &user.email).await?;
-    // Who has the mailbox is the owner: strangers who go on guessing are not to lock this device out before it logs in.
-    user_devices::insert(conn, user_id, &from.device_id, now).await?;
     let ending = revocations::ending(app, EndReason::PasswordChanged, now);
     let ended = sessions::end_all(conn, user_id, None, ending).await?;
+    // Any of the devices may be a thief's. Who has the mailbox is the owner: strangers who go on guessing are not to lock this
+    // device out before it logs in.
+    user_devices::delete_all_of(conn, user_id).await?;
+    let network = counted_network(from.origin.ip_address);
+    user_devices::insert(conn, user_id, &from.device_id, network, now).await?;
     let notice = outbox::password_changed(&from.origin, now);
     outbox::enqueue(app, conn, outbox::to_user(&user, notice), now).await?;
     let reset = Event::new(EventKind::PasswordReset, Subject::User(user_id));

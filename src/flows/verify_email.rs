@@ -10,6 +10,7 @@ use crate::mail::Content;
 use crate::model::audit::{Actor, EventKind, Subject};
 use crate::model::code::Code;
 use crate::model::id::{RegistrationId, UserId};
+use crate::model::operation::counted_network;
 use crate::model::origin::DeviceOrigin;
 use crate::model::user::User;
 use crate::store::pg::registrations::{self, Registration};
@@ -91,7 +92,8 @@ async fn create(
         return Ok(None);
     }
     registrations::consume_all_of(conn, &new.email, now).await?;
-    user_devices::insert(conn, new.user_id, &from.device_id, now).await?;
+    let network = counted_network(from.origin.ip_address);
+    user_devices::insert(conn, new.user_id, &from.device_id, network, now).await?;
     let user = users::find(conn, new.user_id).await?.ok_or(Error::UserNotFound)?.user;
     outbox::enqueue(app, conn, outbox::to_user(&user, Content::Welcome), now).await?;
     let verified = Event::new(EventKind::EmailVerified, Subject::User(user.user_id));

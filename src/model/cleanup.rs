@@ -7,7 +7,7 @@ pub enum Leftovers {
     Registrations,
     /// Password resets that are over.
     PasswordResets,
-    /// Sessions that ended or expired.
+    /// Sessions that ended or expired, and devices that have not been used for long.
     Sessions,
     /// Revocations of tokens that have expired.
     Revocations,

@@ -1,8 +1,13 @@
 //! The client installation that a session lives on: the id it sends, and a name that its owner knows it by.
 
+use std::time::Duration;
+
 use thiserror::Error;
 
 use super::display_name::disturbs_text;
+
+/// How long an account knows a device after its last login or refresh from a network.
+pub const KNOWN_FOR: Duration = Duration::from_hours(24 * 90);
 
 /// The `device-id` of a call. Chosen by the client, so that it is a label and no secret.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

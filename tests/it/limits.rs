@@ -8,6 +8,7 @@ mod cancelled;
 mod cluster;
 mod cost;
 mod hygiene;
+mod known_devices;
 mod listing;
 mod lockouts;
 mod model;

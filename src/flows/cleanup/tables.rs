@@ -7,9 +7,10 @@ use crate::app::App;
 use crate::clock;
 use crate::error::Error;
 use crate::model::cleanup::Leftovers;
+use crate::model::device::KNOWN_FOR;
 use crate::store::pg::{
     Deleted, Expired, account_lockouts, audit_events, code_quotas, login_networks, mail_outbox, network_rules,
-    password_resets, registrations, revocations, service_keys, sessions, signing_keys,
+    password_resets, registrations, revocations, service_keys, sessions, signing_keys, user_devices,
 };
 
 /// Rows of a table that are deleted for one reason.
@@ -30,6 +31,7 @@ pub(super) enum Table {
     SigningKeys,
     AccountLockouts,
     LoginNetworks,
+    UserDevices,
 }
 
 /// Where these leftovers are.
@@ -37,7 +39,7 @@ pub(super) const fn of(leftovers: Leftovers) -> &'static [Table] {
     match leftovers {
         Leftovers::Registrations => &[Table::Registrations, Table::CodeQuotas],
         Leftovers::PasswordResets => &[Table::PasswordResets],
-        Leftovers::Sessions => &[Table::ExpiredSessions, Table::EndedSessions],
+        Leftovers::Sessions => &[Table::ExpiredSessions, Table::EndedSessions, Table::UserDevices],
         Leftovers::Revocations => &[Table::Revocations, Table::StaleUsers],
         Leftovers::AuditEvents => &[Table::AuditEvents],
         Leftovers::Mail => &[Table::Mail],
@@ -59,6 +61,7 @@ impl Table {
             Self::AuditEvents => app.config.audit.retention,
             Self::Mail => settings.keep_mail,
             Self::ExpiredServiceKeys | Self::RevokedServiceKeys => settings.keep_service_keys,
+            Self::UserDevices => KNOWN_FOR,
             Self::CodeQuotas
             | Self::Revocations
             | Self::StaleUsers
@@ -93,6 +96,7 @@ pub(super) async fn delete(app: &App, table: Table, expired: Expired) -> Result<
         Table::SigningKeys => signing_keys::delete_expired(conn, expired).await,
         Table::AccountLockouts => account_lockouts::delete_expired(conn, expired).await,
         Table::LoginNetworks => login_networks::delete_expired(conn, expired).await,
+        Table::UserDevices => user_devices::delete_expired(conn, expired).await,
     };
     Ok(deleted?)
 }

@@ -11,6 +11,7 @@ use diesel_async::RunQueryDsl;
 use ipnet::IpNet;
 
 use super::statement::statement;
+use super::user_devices::{self, knows_device};
 use super::users::{Credentials, CredentialsRow, UserColumns, credentials, user_columns};
 use super::{Connection, StoreError};
 use crate::clock;
@@ -27,6 +28,8 @@ pub struct NewAttempt<'a> {
     pub address_hash: Vec<u8>,
     /// The device that it comes from.
     pub device_id: String,
+    /// The network that the device is on; none where it has a session, and so is known wherever it is.
+    pub device_network: Option<IpNet>,
     /// The network that it is counted against, and by which rule; none when its network is allowed.
     pub network: Option<(IpNet, NetworkRule)>,
     /// When it is made.
@@ -96,6 +99,8 @@ statement! {
         network_accounts: i64 => BigInt,
         network_locked_until: DateTime<Utc> => Timestamptz,
         network_expires_at: DateTime<Utc> => Timestamptz,
+        device_network: Option<IpNet> => Nullable<Cidr>,
+        used_after: DateTime<Utc> => Timestamptz,
     } -> (Text, Bool, Bool, Nullable<Timestamptz>, Nullable<Timestamptz>, Bool, Nullable<(UserColumns, Nullable<Text>, BigInt)>)
     "WITH network AS (
         INSERT INTO login_networks AS n (network, address_hashes, attempted_at, locked_until, expires_at)
@@ -114,8 +119,7 @@ statement! {
         RETURNING n.network, n.locked_until
     ), tally AS (
         SELECT coalesce((
-            SELECT d.device_id FROM user_devices d JOIN users u ON u.user_id = d.user_id
-            WHERE u.email = $1 AND d.device_id = $3
+            SELECT $3 FROM users u WHERE u.email = $1 AND ($17 IS NULL OR ", knows_device!("u.user_id", "$3", "$17", "$18"), ")
         ), '') AS device_id, (SELECT u.user_id FROM users u WHERE u.email = $1) AS user_id
     ), reserved AS (
         INSERT INTO account_lockouts AS l (address_hash, device_id, user_id, attempted_at, failures_in_a_row, locks,
@@ -208,7 +212,7 @@ pub async fn reserve(
     rule: &AccountRule,
     (expires_at, kept_until_reset): (DateTime<Utc>, DateTime<Utc>),
 ) -> Result<Reservation, StoreError> {
-    let NewAttempt { email, address_hash, device_id, network, at } = new;
+    let NewAttempt { email, address_hash, device_id, device_network, network, at } = new;
     let network_rule = network.map(|(_, rule)| rule).unwrap_or_default();
     let network = network.map(|(network, _)| network);
     let network_accounts = i64::try_from(network_rule.accounts).unwrap_or(i64::MAX);
@@ -229,6 +233,8 @@ pub async fn reserve(
         network_accounts,
         network_locked_until: clock::add(at, network_rule.lock),
         network_expires_at: clock::add(at, network_rule.lock.max(network_rule.window)),
+        device_network,
+        used_after: user_devices::used_after(at),
     };
     let (device_id, network_passed, reserved, account_until, network_until, noticed, row): Row =
         statement.get_result(conn).await?;

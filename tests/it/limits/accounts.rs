@@ -20,7 +20,7 @@ fn alone() -> Settings {
 }
 
 async fn guess(app: &TestApp, device_id: &str, email: &str) -> Refusal {
-    refused(device_at(app, device_id, "203.0.113.9").login_with(email, "a guess").await)
+    refused(app.device(device_id).login_with(email, "a guess").await)
 }
 
 #[track_caller]
@@ -239,7 +239,8 @@ async fn three_hundred_guesses_at_once_get_no_more_than_ten_looks_and_the_owner_
     let redis = RedisServer::start().await;
     let app = TestApp::with(locking().limited().set("redis.url", &redis.url())).await;
     let second = app.replica().await;
-    app.user(ALICE).await.sign_in("laptop").await;
+    app.user(ALICE).await;
+    device_at(&app, "laptop", "198.51.100.7").login(ALICE).await.unwrap();
     let guesses = (0..300).map(|n| {
         let device = device_at(&app, &format!("bot-{n}"), &format!("2001:db8:{:x}:1::1", n + 1));
         let device = if n % 2 == 0 { device } else { device.at(&second) };

@@ -251,6 +251,7 @@ fn the_lockout_of_an_account_in_postgres_does_as_the_rules_say() {
                             email: &email,
                             address_hash: case.to_be_bytes().to_vec(),
                             device_id: "phone".to_owned(),
+                            device_network: None,
                             network: None,
                             at: now,
                         };

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::{Connection, SessionColumns, SessionRow, StoreError, inet, session, session_columns, statement};
 use crate::model::id::AuditEventId;
+use crate::model::operation::counted_network;
 use crate::model::password::PasswordHash;
 use crate::model::session::{EndReason, Session};
 use crate::store::pg::login_attempts::Attempt;
@@ -77,6 +78,7 @@ statement! {
         network: Option<IpNet> => Nullable<Cidr>,
         audit_event_id: Uuid => SqlUuid,
         request_id: String => Text,
+        device_network: IpNet => Cidr,
     } -> (Bool, Nullable<Text>, Nullable<SessionColumns>)
     // A concurrent login of the same user waits here for the other's commit, then finds another revision and writes
     // nothing. One that does match has seen every earlier login in its snapshot, so the limit cannot be raced.
@@ -102,10 +104,11 @@ statement! {
         -- Counting them makes the device's earlier session end before this one begins.
         SELECT $1, l.user_id, $4, $5, $6, $7, 1, $8, $8, $8, $9, $10 FROM logged_in l, (SELECT count(*) FROM ended) e
     ), known AS (
+        -- From wherever: a phone that moves is not new to its owner.
         SELECT device_id FROM user_devices WHERE user_id = $2 AND device_id = $4
     ), device AS (
-        INSERT INTO user_devices (user_id, device_id, first_used_at, last_used_at)
-        SELECT user_id, $4, $8, $8 FROM logged_in
+        INSERT INTO user_devices (user_id, device_id, network, first_used_at, last_used_at)
+        SELECT user_id, $4, $22, $8, $8 FROM logged_in
         ON CONFLICT ON CONSTRAINT user_devices_pkey DO UPDATE SET last_used_at = $8
     ), noticed AS (
         INSERT INTO mail_outbox (mail_id, kind, payload, attempts, due_at, created_at)
@@ -169,6 +172,7 @@ pub async fn insert_login(conn: &mut Connection, login: NewLogin) -> Result<Logi
         address_hash: login.attempt.map(|attempt| attempt.address_hash),
         audit_event_id: AuditEventId::new(new.created_at).uuid(),
         request_id: login.request_id,
+        device_network: counted_network(address),
     };
     let rows: Vec<(bool, Option<String>, Option<SessionRow>)> = statement.load(conn).await?;
     let Some((noticed, ..)) = rows.as_slice().first() else { return Ok(LoginOutcome::Outdated) };

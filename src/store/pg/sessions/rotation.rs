@@ -1,10 +1,11 @@
-//! Rotating a refresh token: one statement when all is well, one more to find out why not.
+//! Rotating a refresh token: one statement when all is well, one more to find out why not. The statement keeps the device among
+//! those that the account knows.
 
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
 use diesel::OptionalExtension;
-use diesel::sql_types::{Array, BigInt, Inet, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Cidr, Inet, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use ipnet::IpNet;
 use uuid::Uuid;
@@ -12,8 +13,10 @@ use uuid::Uuid;
 use super::{Connection, SessionColumns, SessionRow, StoreError, inet, session, session_columns, statement};
 use crate::model::device::DeviceId;
 use crate::model::id::SessionId;
+use crate::model::operation::counted_network;
 use crate::model::session::Session;
 use crate::model::user::{TokenBasis, UserState};
+use crate::store::pg::user_devices::{self, knows_device};
 use crate::store::pg::users::stored_state;
 
 /// A refresh token presented by a device.
@@ -82,14 +85,24 @@ statement! {
         idle_expires_at: DateTime<Utc> => Timestamptz,
         ip_address: IpNet => Inet,
         user_agent: String => Text,
+        network: IpNet => Cidr,
+        written_before: DateTime<Utc> => Timestamptz,
     } -> (RotatedColumns)
-    "UPDATE sessions s
-    SET generation = s.generation + 1, rotated_at = $4, last_used_at = $4,
-        expires_at = least($5, s.absolute_expires_at), ip_address = $6, user_agent = $7
-    FROM users u
-    WHERE s.session_id = $1 AND s.generation = $2 AND s.device_id = $3 AND s.ended_at IS NULL AND s.expires_at > $4
-        AND u.user_id = s.user_id AND u.state = 'ACTIVE'
-    RETURNING ", session_columns!(), ", s.generation, ", roles_and_basis!()
+    "WITH rotated AS (
+        UPDATE sessions s
+        SET generation = s.generation + 1, rotated_at = $4, last_used_at = $4,
+            expires_at = least($5, s.absolute_expires_at), ip_address = $6, user_agent = $7
+        FROM users u
+        WHERE s.session_id = $1 AND s.generation = $2 AND s.device_id = $3 AND s.ended_at IS NULL AND s.expires_at > $4
+            AND u.user_id = s.user_id AND u.state = 'ACTIVE'
+        RETURNING ", session_columns!(), ", s.generation, ", roles_and_basis!(), "
+    ), device AS (
+        INSERT INTO user_devices (user_id, device_id, network, first_used_at, last_used_at)
+        SELECT r.user_id, $3, $8, $4, $4 FROM rotated r
+        WHERE NOT ", knows_device!("r.user_id", "$3", "$8", "$9"), "
+        ON CONFLICT ON CONSTRAINT user_devices_pkey DO UPDATE SET last_used_at = $4
+    )
+    SELECT r.* FROM rotated r"
 }
 
 statement! {
@@ -117,6 +130,8 @@ pub async fn rotate(
         idle_expires_at: rotation.idle_expires_at,
         ip_address: inet(rotation.ip_address),
         user_agent: rotation.user_agent.clone(),
+        network: counted_network(rotation.ip_address),
+        written_before: user_devices::written_before(now),
     };
     let row: Option<(RotatedRow,)> = statement.get_result(conn).await.optional()?;
     row.map(|(row,)| rotated(row)).transpose()

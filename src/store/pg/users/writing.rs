@@ -90,7 +90,9 @@ statement! {
 
 statement! {
     Delete { user_id: Uuid => SqlUuid } -> (Bool)
-    "DELETE FROM users WHERE user_id = $1 RETURNING true"
+    // Without a foreign key: see the migration of the networks of user_devices.
+    "WITH devices AS (DELETE FROM user_devices WHERE user_id = $1)
+    DELETE FROM users WHERE user_id = $1 RETURNING true"
 }
 
 /// Creates a user with the role that every user has, and those given; `false` when its address is taken.
