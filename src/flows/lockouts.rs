@@ -10,7 +10,7 @@ use crate::flows::attempts;
 use crate::flows::audit::{self, Event};
 use crate::model::audit::{Act, EventKind, Subject};
 use crate::model::id::UserId;
-use crate::model::lockout::{Lockout, LockoutCause, LockoutKey};
+use crate::model::lockout::{Lockout, LockoutCause, LockoutCursor, LockoutKey, LockoutOrder};
 use crate::model::operation::{LimitKind, Operation, Scope};
 use crate::store::limits::{self, Locked};
 use crate::store::pg::{Connection, account_lockouts, login_networks, users};
@@ -25,33 +25,95 @@ pub enum Target {
 }
 
 /// What is locked out now, from what comes after `after`; at most `limit`: first devices and addresses from operations, then
-/// addresses that have tried too many accounts, then accounts.
+/// addresses that have tried too many accounts and accounts, each by their end, and accounts that stay locked at last.
 ///
 /// Where each replica counts alone, devices and addresses are those of this one.
 ///
 /// # Errors
 /// A failure of ours.
-pub async fn list(app: &App, after: Option<&LockoutKey>, limit: u32) -> Result<Vec<Lockout>, Error> {
-    let now = app.clock.now();
+pub async fn list(app: &App, after: Option<&LockoutCursor>, limit: u32) -> Result<Vec<Lockout>, Error> {
+    let section = after.map_or(Section::Counted, Section::of);
     let mut found = Vec::new();
-    if matches!(after, None | Some(LockoutKey::Counted { .. })) {
-        found = counted(app, after, limit).await;
+    if section == Section::Counted {
+        found = counted(app, after.map(|after| &after.key), limit).await;
+    }
+    if missing(limit, &found) == 0 {
+        return Ok(found);
     }
     let mut conn = app.pool.get().await?;
-    let missing = |found: &Vec<Lockout>| limit.saturating_sub(u32::try_from(found.len()).unwrap_or(u32::MAX));
-    if missing(&found) > 0 && !matches!(after, Some(LockoutKey::Account { .. })) {
-        let after = if let Some(LockoutKey::Network(network)) = after { Some(*network) } else { None };
-        let lock = app.config.lockout.credential_stuffing.lock;
-        found.extend(login_networks::find_locked(&mut conn, after, (missing(&found), lock), now).await?);
-    }
-    if missing(&found) > 0 {
-        let after = match after {
-            Some(LockoutKey::Account { address_hash, device_id }) => Some((address_hash.clone(), device_id.clone())),
-            _ => None,
-        };
-        found.extend(account_lockouts::find_locked(&mut conn, after, (missing(&found), in_a_row(app)), now).await?);
+    for next in [Section::Networks, Section::Accounts, Section::AccountsUntilReset] {
+        if next >= section && missing(limit, &found) > 0 {
+            let after = after.filter(|_| next == section);
+            found.extend(stored(app, &mut conn, next, after, missing(limit, &found)).await?);
+        }
     }
     Ok(found)
+}
+
+/// The parts of the list, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Section {
+    Counted,
+    Networks,
+    Accounts,
+    AccountsUntilReset,
+}
+
+impl Section {
+    const fn of(LockoutCursor { key, order }: &LockoutCursor) -> Self {
+        match (key, order) {
+            (LockoutKey::Counted { .. }, _) => Self::Counted,
+            (LockoutKey::Network(_), _) => Self::Networks,
+            (LockoutKey::Account { .. }, LockoutOrder::Failures(_)) => Self::AccountsUntilReset,
+            (LockoutKey::Account { .. }, _) => Self::Accounts,
+        }
+    }
+}
+
+fn missing(limit: u32, found: &[Lockout]) -> u32 {
+    limit.saturating_sub(u32::try_from(found.len()).unwrap_or(u32::MAX))
+}
+
+/// The lockouts of a section that is in the database.
+async fn stored(
+    app: &App,
+    conn: &mut Connection,
+    section: Section,
+    after: Option<&LockoutCursor>,
+    limit: u32,
+) -> Result<Vec<Lockout>, Error> {
+    let now = app.clock.now();
+    let (key, order) = after.map(|LockoutCursor { key, order }| (key.clone(), *order)).unzip();
+    Ok(match (section, key, order) {
+        (Section::Counted, ..) => Vec::new(),
+        (Section::Networks, key, order) => {
+            let after = if let (Some(LockoutKey::Network(network)), Some(LockoutOrder::End(end))) = (key, order) {
+                Some((end, network))
+            } else {
+                None
+            };
+            let lock = app.config.lockout.credential_stuffing.lock;
+            login_networks::find_locked(conn, after, limit, lock, now).await?
+        }
+        (Section::Accounts, key, order) => {
+            let after = match (key, order) {
+                (Some(LockoutKey::Account { address_hash, device_id }), Some(LockoutOrder::End(end))) => {
+                    Some((end, address_hash, device_id))
+                }
+                _ => None,
+            };
+            account_lockouts::find_locked(conn, after, limit, in_a_row(app), now).await?
+        }
+        (Section::AccountsUntilReset, key, order) => {
+            let after = match (key, order) {
+                (Some(LockoutKey::Account { address_hash, device_id }), Some(LockoutOrder::Failures(failures))) => {
+                    Some((failures, address_hash, device_id))
+                }
+                _ => None,
+            };
+            account_lockouts::find_locked_until_reset(conn, after, limit, in_a_row(app)).await?
+        }
+    })
 }
 
 /// Lifts a lockout and forgets the failures that led to it. Every replica obeys at once.

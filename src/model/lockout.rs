@@ -13,7 +13,7 @@ use super::id::UserId;
 use super::operation::{Operation, Scope};
 
 /// What is locked out. As text it is opaque, names nobody, and can stand in a path.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum LockoutKey {
     /// A device or an address, by its keyed hash, from one operation.
     Counted {
@@ -65,6 +65,67 @@ pub struct Lockout {
     pub expires_at: DateTime<Utc>,
     /// The user whose account it is, if there is one.
     pub user_id: Option<UserId>,
+}
+
+impl Lockout {
+    /// Its place in the list.
+    #[must_use]
+    pub fn cursor(&self) -> LockoutCursor {
+        let order = match (&self.key, self.cause) {
+            (LockoutKey::Counted { .. }, _) => LockoutOrder::Subject,
+            (_, LockoutCause::WrongPasswordsInARow) => LockoutOrder::Failures(self.failures),
+            _ => LockoutOrder::End(self.expires_at),
+        };
+        LockoutCursor { key: self.key.clone(), order }
+    }
+}
+
+/// A place in the list of lockouts: after this one. As text it is opaque.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockoutCursor {
+    /// The lockout.
+    pub key: LockoutKey,
+    /// What it is listed by, before its key.
+    pub order: LockoutOrder,
+}
+
+/// What a lockout is listed by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockoutOrder {
+    /// Nothing but its key.
+    Subject,
+    /// Its end.
+    End(DateTime<Utc>),
+    /// The failures in a row of an account whose lockout has no end.
+    Failures(u32),
+}
+
+impl fmt::Display for LockoutCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, order } = self;
+        match order {
+            LockoutOrder::Subject => write!(f, "s 0 {key}"),
+            LockoutOrder::End(end) => write!(f, "e {} {key}", end.timestamp_micros()),
+            LockoutOrder::Failures(failures) => write!(f, "f {failures} {key}"),
+        }
+    }
+}
+
+impl FromStr for LockoutCursor {
+    type Err = LockoutKeyInvalid;
+
+    fn from_str(text: &str) -> Result<Self, LockoutKeyInvalid> {
+        let parts: Vec<_> = text.split(' ').collect();
+        let [order, number, key] = parts.as_slice() else { return Err(LockoutKeyInvalid) };
+        let end = |micros: i64| DateTime::from_timestamp_micros(micros);
+        let order = match *order {
+            "s" => Some(LockoutOrder::Subject),
+            "e" => number.parse().ok().and_then(end).map(LockoutOrder::End),
+            "f" => number.parse().ok().map(LockoutOrder::Failures),
+            _ => None,
+        };
+        Ok(Self { key: key.parse()?, order: order.ok_or(LockoutKeyInvalid)? })
+    }
 }
 
 /// What a network is called that stands for one client: IPv4 by the address that it is.
@@ -120,7 +181,22 @@ impl FromStr for LockoutKey {
 
 #[cfg(test)]
 mod tests {
-    use super::{Engine, LockoutKey, LockoutKeyInvalid, Operation, Scope, URL_SAFE_NO_PAD};
+    use super::{
+        DateTime, Engine, LockoutCursor, LockoutKey, LockoutKeyInvalid, LockoutOrder, Operation, Scope, URL_SAFE_NO_PAD,
+    };
+
+    #[test]
+    fn a_cursor_leads_back_to_its_place() {
+        let end = DateTime::from_timestamp_micros(1_893_456_000_123_456).unwrap_or_default();
+        let key = LockoutKey::Account { address_hash: vec![7; 32], device_id: "A.b_c:d-9".to_owned() };
+        for order in [LockoutOrder::Subject, LockoutOrder::End(end), LockoutOrder::Failures(100)] {
+            let cursor = LockoutCursor { key: key.clone(), order };
+            assert_eq!(cursor.to_string().parse(), Ok(cursor));
+        }
+        for text in ["", "e", "e x YQ", &key.to_string(), &format!("g 0 {key}")] {
+            assert_eq!(text.parse::<LockoutCursor>(), Err(LockoutKeyInvalid), "{text}");
+        }
+    }
 
     #[test]
     fn an_identifier_leads_back_to_what_is_locked_out_and_can_stand_in_a_path() {

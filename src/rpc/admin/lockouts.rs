@@ -5,7 +5,7 @@ use tonic::{Request, Response, Status};
 use super::Admin;
 use crate::error::Error;
 use crate::flows::lockouts::{self, Target};
-use crate::model::lockout::{Lockout, LockoutCause, LockoutKey};
+use crate::model::lockout::{Lockout, LockoutCause, LockoutCursor, LockoutKey};
 use crate::model::operation::{Operation, Scope};
 use crate::proto::keyward::v1 as pb;
 use crate::proto::keyward::v1::clear_lockout_request::Target as PbTarget;
@@ -21,9 +21,9 @@ pub(super) async fn list(
     let call = accept(request)?;
     let list = admin.list("ListLockouts", &call)?;
     let size = page::size(call.message.page_size);
-    let after = list.cursor(&call.message.page_token)?.map(key_of).transpose()?;
+    let after = list.cursor(&call.message.page_token)?.map(cursor).transpose()?;
     let found = lockouts::list(&admin.0, after.as_ref(), size.saturating_add(1)).await?;
-    let (lockouts, next_page_token) = list.page_by(found, size, |lockout| lockout.key.to_string().into());
+    let (lockouts, next_page_token) = list.page_by(found, size, |lockout| lockout.cursor().to_string().into());
     Ok(Response::new(pb::ListLockoutsResponse {
         lockouts: lockouts.into_iter().map(Into::into).collect(),
         next_page_token,
@@ -46,8 +46,8 @@ pub(super) async fn clear(
     Ok(Response::new(pb::ClearLockoutResponse {}))
 }
 
-fn key_of(cursor: Vec<u8>) -> Result<LockoutKey, Error> {
-    let text = String::from_utf8(cursor).map_err(|_| Error::PageTokenInvalid)?;
+fn cursor(bytes: Vec<u8>) -> Result<LockoutCursor, Error> {
+    let text = String::from_utf8(bytes).map_err(|_| Error::PageTokenInvalid)?;
     text.parse().map_err(|_| Error::PageTokenInvalid)
 }
 

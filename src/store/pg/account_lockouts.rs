@@ -32,19 +32,48 @@ statement! {
     RETURNING true"
 }
 
+macro_rules! locked {
+    ($where:literal, $order:literal, $limit:literal) => {
+        concat!(
+            "SELECT l.address_hash, l.device_id, l.failures_in_a_row, l.attempted_at, l.locked_until, l.expires_at, u.user_id,
+                u.email
+            FROM (SELECT * FROM account_lockouts WHERE ", $where, " ORDER BY ", $order, " LIMIT ", $limit, ") l
+            LEFT JOIN users u ON u.user_id = l.user_id
+            ORDER BY ", $order
+        )
+    };
+}
+
+// Read by their end alone. That a tally is locked until just now, or until a reset, is a condition that no index is read by.
 statement! {
     FindLocked {
         now: DateTime<Utc> => Timestamptz,
         failures_in_a_row: i32 => Integer,
-        after_hash: Option<Vec<u8>> => Nullable<Binary>,
+        after_end: DateTime<Utc> => Timestamptz,
+        after_hash: Vec<u8> => Binary,
         after_device: String => Text,
         limit: i64 => BigInt,
     } -> (Binary, Text, Integer, Array<Timestamptz>, Nullable<Timestamptz>, Timestamptz, Nullable<SqlUuid>, Nullable<Text>)
-    "SELECT l.address_hash, l.device_id, l.failures_in_a_row, l.attempted_at, l.locked_until, l.expires_at, u.user_id, u.email
-    FROM account_lockouts l LEFT JOIN users u ON u.user_id = l.user_id
-    WHERE (l.locked_until > $1 OR l.failures_in_a_row >= $2)
-        AND ($3 IS NULL OR (l.address_hash, l.device_id) > ($3, $4))
-    ORDER BY l.address_hash, l.device_id LIMIT $5"
+    locked!(
+        "locked_until IS NOT NULL AND (locked_until, address_hash, device_id) > ($3, $4, $5)
+            AND locked_until IS DISTINCT FROM $1 AND NOT failures_in_a_row >= $2",
+        "locked_until, address_hash, device_id",
+        "$6"
+    )
+}
+
+statement! {
+    FindLockedUntilReset {
+        after_failures: i32 => Integer,
+        after_hash: Vec<u8> => Binary,
+        after_device: String => Text,
+        limit: i64 => BigInt,
+    } -> (Binary, Text, Integer, Array<Timestamptz>, Nullable<Timestamptz>, Timestamptz, Nullable<SqlUuid>, Nullable<Text>)
+    locked!(
+        "(failures_in_a_row, address_hash, device_id) > ($1, $2, $3)",
+        "failures_in_a_row, address_hash, device_id",
+        "$4"
+    )
 }
 
 statement! {
@@ -104,35 +133,62 @@ pub async fn take_notice(
     Ok(statement.get_result::<(bool,)>(conn).await.optional()?.is_some())
 }
 
-/// The accounts that are locked now, and those whose password must be reset after so many failures in a row, from the one
-/// after `after`; at most `limit`.
+/// The accounts that are locked for a time, by its end, from the one after `after`; at most `limit`. Those that stay locked
+/// after so many failures in a row are not among them.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn find_locked(
     conn: &mut Connection,
-    after: Option<(Vec<u8>, String)>,
-    (limit, in_a_row): (u32, u32),
+    after: Option<(DateTime<Utc>, Vec<u8>, String)>,
+    limit: u32,
+    in_a_row: u32,
     now: DateTime<Utc>,
 ) -> Result<Vec<Lockout>, StoreError> {
+    let after = after.filter(|(end, ..)| *end > now);
+    let (after_end, after_hash, after_device) = after.unwrap_or((now, Vec::new(), String::new()));
     let failures_in_a_row = i32::try_from(in_a_row).unwrap_or(i32::MAX);
-    let (after_hash, after_device) = after.map(|(hash, device_id)| (Some(hash), device_id)).unwrap_or_default();
-    let statement = FindLocked { now, failures_in_a_row, after_hash, after_device, limit: limit.into() };
+    let statement = FindLocked { now, failures_in_a_row, after_end, after_hash, after_device, limit: limit.into() };
     let rows: Vec<LockedRow> = statement.load(conn).await?;
-    let lockout = |row: LockedRow| {
-        let (address_hash, device_id, failures, attempted_at, locked_until, kept_until, user_id, email) = row;
-        let until_reset = failures >= failures_in_a_row;
-        Lockout {
-            key: LockoutKey::Account { address_hash, device_id },
-            cause: if until_reset { LockoutCause::WrongPasswordsInARow } else { LockoutCause::WrongPasswords },
-            subject: email.unwrap_or_default(),
-            failures: u32::try_from(failures).unwrap_or_default(),
-            created_at: attempted_at.last().copied().unwrap_or(now),
-            expires_at: locked_until.filter(|_| !until_reset).unwrap_or(kept_until),
-            user_id: user_id.map(Into::into),
-        }
+    let lockout = |(lockout, locked_until): (Lockout, Option<DateTime<Utc>>)| Lockout {
+        expires_at: locked_until.unwrap_or(lockout.expires_at),
+        ..lockout
     };
-    Ok(rows.into_iter().map(lockout).collect())
+    Ok(rows.into_iter().map(|row| locked(LockoutCause::WrongPasswords, row)).map(lockout).collect())
+}
+
+/// The accounts that stay locked until their password is reset, after so many failures in a row, from the one after `after`;
+/// at most `limit`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_locked_until_reset(
+    conn: &mut Connection,
+    after: Option<(u32, Vec<u8>, String)>,
+    limit: u32,
+    in_a_row: u32,
+) -> Result<Vec<Lockout>, StoreError> {
+    let after = after.filter(|(failures, ..)| *failures >= in_a_row);
+    let (after_failures, after_hash, after_device) = after.unwrap_or((in_a_row, Vec::new(), String::new()));
+    let after_failures = i32::try_from(after_failures).unwrap_or(i32::MAX);
+    let statement = FindLockedUntilReset { after_failures, after_hash, after_device, limit: limit.into() };
+    let rows: Vec<LockedRow> = statement.load(conn).await?;
+    Ok(rows.into_iter().map(|row| locked(LockoutCause::WrongPasswordsInARow, row).0).collect())
+}
+
+/// The lockout of a row, which is kept as long as it lasts, and the end of its last lock.
+fn locked(cause: LockoutCause, row: LockedRow) -> (Lockout, Option<DateTime<Utc>>) {
+    let (address_hash, device_id, failures, attempted_at, locked_until, kept_until, user_id, email) = row;
+    let lockout = Lockout {
+        key: LockoutKey::Account { address_hash, device_id },
+        cause,
+        subject: email.unwrap_or_default(),
+        failures: u32::try_from(failures).unwrap_or_default(),
+        created_at: attempted_at.last().copied().or(locked_until).unwrap_or(kept_until),
+        expires_at: kept_until,
+        user_id: user_id.map(Into::into),
+    };
+    (lockout, locked_until)
 }
 
 /// Forgets what locks an account for strangers (an empty `device_id`), for one device, or for anybody (`None`); `false` when

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use diesel::OptionalExtension;
 use diesel::sql_types::{BigInt, Bool, Cidr, Integer, Nullable, Timestamptz};
 use diesel_async::RunQueryDsl;
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use super::expired::delete_expired;
 use super::statement::statement;
@@ -19,11 +19,17 @@ statement! {
     "SELECT locked_until FROM login_networks WHERE network = $1"
 }
 
+// What is locked until just now is not: a condition that no index is read by.
 statement! {
-    FindLocked { now: DateTime<Utc> => Timestamptz, after: Option<IpNet> => Nullable<Cidr>, limit: i64 => BigInt }
-        -> (Cidr, Integer, Timestamptz)
+    FindLocked {
+        now: DateTime<Utc> => Timestamptz,
+        after_end: DateTime<Utc> => Timestamptz,
+        after_network: IpNet => Cidr,
+        limit: i64 => BigInt,
+    } -> (Cidr, Integer, Timestamptz)
     "SELECT network, cardinality(address_hashes), locked_until FROM login_networks
-    WHERE locked_until > $1 AND ($2 IS NULL OR network > $2) ORDER BY network LIMIT $3"
+    WHERE locked_until IS NOT NULL AND (locked_until, network) > ($2, $3) AND locked_until IS DISTINCT FROM $1
+    ORDER BY locked_until, network LIMIT $4"
 }
 
 statement! {
@@ -36,17 +42,22 @@ delete_expired! {
     DeleteExpired, delete_expired: "login_networks", "network", "expires_at", "true"
 }
 
-/// The networks that are locked out now, each for `lock`, from the one after `after`; at most `limit`.
+/// The networks that are locked out now, each for `lock`, by their end, from the one after `after`; at most `limit`.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn find_locked(
     conn: &mut Connection,
-    after: Option<IpNet>,
-    (limit, lock): (u32, Duration),
+    after: Option<(DateTime<Utc>, IpNet)>,
+    limit: u32,
+    lock: Duration,
     now: DateTime<Utc>,
 ) -> Result<Vec<Lockout>, StoreError> {
-    let rows: Vec<(IpNet, i32, DateTime<Utc>)> = FindLocked { now, after, limit: limit.into() }.load(conn).await?;
+    // The first of all networks.
+    let first = (now, IpNet::V4(Ipv4Net::default()));
+    let (after_end, after_network) = after.filter(|(end, _)| *end > now).unwrap_or(first);
+    let statement = FindLocked { now, after_end, after_network, limit: limit.into() };
+    let rows: Vec<(IpNet, i32, DateTime<Utc>)> = statement.load(conn).await?;
     let lockout = |(network, failures, until)| Lockout {
         key: LockoutKey::Network(network),
         cause: LockoutCause::ManyAccounts,

@@ -1,6 +1,7 @@
 //! Who is locked out, and how it is lifted: on every replica, and on record.
 
 mod lifting;
+mod order;
 mod paging;
 mod telling;
 
@@ -60,7 +61,8 @@ async fn lock_all(app: &TestApp) {
 async fn what_is_locked_is_listed_and_can_be_lifted(settings: Settings) {
     let app = TestApp::with(settings).await;
     let root = administrator(&app).await;
-    let alice = app.user(ALICE).await;
+    app.user(ALICE).await;
+    let bob = app.user("bob@example.com").await;
     assert_eq!(list(&root).await, []);
     let before = app.now();
     lock_all(&app).await;
@@ -80,7 +82,7 @@ async fn what_is_locked_is_listed_and_can_be_lifted(settings: Settings) {
     let again = refused(at(&app, "noisy", "203.0.113.1").refresh("kwr_forged").await);
     again.with(Code::Unauthenticated, "TOKEN_INVALID");
     clear(&root, Target::LockoutId(network.clone())).await.unwrap();
-    at(&app, "desk", "2001:db8:ffff:1::9").login(alice.email()).await.unwrap();
+    at(&app, "desk", "2001:db8:ffff:1::9").login(bob.email()).await.unwrap();
     assert_eq!(list(&root).await, locked[2..]);
     for gone in [device.as_str(), network.as_str(), "nonsense"] {
         refused(clear(&root, Target::LockoutId(gone.to_owned())).await).with(Code::NotFound, "LOCKOUT_NOT_FOUND");
