@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::flows;
-use crate::flows::audit::{Denials, Trail};
+use crate::flows::audit::{HeldEvents, Trail};
 use crate::flows::limits::LimitRules;
 use crate::flows::networks::Networks;
 use crate::flows::roles::CopiedPermissions;
@@ -70,8 +70,8 @@ pub struct App {
     pub outbox_filled: Notify,
     /// How far the audit trail can be followed.
     pub trail: Trail,
-    /// Calls of administration that were refused of late.
-    pub denials: Denials,
+    /// Audit events that are held in memory.
+    pub held_events: HeldEvents,
     /// Cancelled when the service is told to stop: calls end by themselves, streams have to be ended.
     pub draining: CancellationToken,
     /// What goes on after its call has been answered or given up; waited for when the service stops.
@@ -145,6 +145,7 @@ impl App {
         let limits = Limits::new(&config.throttle, &config.redis, limit_rules.longest())?;
         let hasher = Hasher::new(&config.passwords).map_err(StartError::Hasher)?;
         let mailer = Mailer::new(&config.mail).map_err(StartError::Mail)?;
+        let held_events = HeldEvents::new(&config.audit);
         let now = clock.now();
         let keeping = Keeping { pool: &job_pool, master: &master, settings: &config.tokens, insist: false };
         let keys = flows::signing_keys::load(keeping, now).await.map_err(StartError::Load)?;
@@ -168,7 +169,7 @@ impl App {
             mailer,
             outbox_filled: Notify::new(),
             trail: Trail::default(),
-            denials: Denials::default(),
+            held_events,
             draining: CancellationToken::new(),
             tasks: TaskTracker::new(),
             metrics: Metrics::default(),

@@ -95,6 +95,10 @@
 //! change without its event, no event of what was rolled back. The [`Act`](model::audit::Act), who does it and from
 //! where, comes down from the handler or the command line. The table refuses to be changed, whoever asks.
 //!
+//! Since rows stay, strangers must not fill the table at will. [`policy::audit`] says which kinds of events are
+//! [limited](policy::audit::Recording), how they are merged, and which ceilings hold for a minute. Each replica
+//! [holds](flows::audit::HeldEvents) the counts of what it did not record, and a job writes them.
+//!
 //! It can be followed without a gap. Events are numbered when they are written and seen when they are committed, so one
 //! may be seen before another with a lower number. A replica therefore shows only what is
 //! [settled](store::pg::audit_events): it looks how far the trail goes, takes a number of a transaction, and waits until

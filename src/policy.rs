@@ -1,6 +1,7 @@
 //! Decisions: pure functions of their arguments, the time among them. No async, no I/O, no clock.
 
 pub mod access;
+pub mod audit;
 pub mod limits;
 pub mod lockout;
 pub mod network;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::attempts::{self, Trial};
-use super::audit::{self, Event};
+use super::audit::{self, Event, MergeKey};
 use super::{outbox, passwords, revocations, users};
 use crate::app::App;
 use crate::error::Error;
@@ -96,7 +96,9 @@ pub async fn delete(app: &App, by: &Act, caller: &Caller, current: Password) -> 
 async fn note_failure(app: &App, by: &Act, caller: &Caller, method: &'static str, outcome: &Result<(), Error>) {
     if let Err(error) = outcome {
         let event = Event::new(EventKind::ReauthenticationFailed, Subject::User(caller.user_id)).with("method", method);
-        attempts::note_failure(app, by, event, error).await;
+        let device_id = caller.device_id.as_str().to_owned();
+        let lockout = MergeKey::ReauthenticationLockedOut { user_id: caller.user_id, device_id };
+        attempts::note_failure(app, by, event, error, Some(lockout)).await;
     }
 }
 

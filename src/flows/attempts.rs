@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use ipnet::IpNet;
 
-use super::audit::{self, Event};
+use super::audit::{self, Event, MergeKey};
 use super::{networks, outbox};
 use crate::app::App;
 use crate::clock;
@@ -67,11 +67,13 @@ pub(super) struct Refused {
     pub(super) error: Error,
     /// Whose password it was to be, if anybody's.
     pub(super) tried: Option<UserId>,
+    /// The lockout that refuses it.
+    pub(super) lockout: Option<LockoutKey>,
 }
 
 impl<E: Into<Error>> From<E> for Refused {
     fn from(error: E) -> Self {
-        Self { error: error.into(), tried: None }
+        Self { error: error.into(), tried: None, lockout: None }
     }
 }
 
@@ -102,11 +104,14 @@ pub(super) async fn reserve(app: &App, trial: Trial<'_>) -> Result<(Option<Crede
         )),
         Reservation::NetworkLocked(tried) => {
             app.metrics.refused(Operation::Login.as_str(), Scope::IpAddress.as_str(), "lockout");
-            Err(Refused { error: network_locked(&mut conn, network, now).await?, tried })
+            let error = network_locked(&mut conn, network, now).await?;
+            Err(Refused { error, tried, lockout: network.map(LockoutKey::Network) })
         }
         Reservation::AccountLocked(attempt, tried) => {
             login_attempts::give_back_to_network(&mut conn, &attempt).await?;
-            Err(Refused { error: account_locked(app, &mut conn, &attempt, &rule).await?, tried })
+            let error = account_locked(app, &mut conn, &attempt, &rule).await?;
+            let Attempt { address_hash, device_id, .. } = attempt;
+            Err(Refused { error, tried, lockout: Some(LockoutKey::Account { address_hash, device_id }) })
         }
     }
 }
@@ -139,17 +144,19 @@ pub(super) async fn conclude<T>(
     }
 }
 
-/// Puts an attempt that failed or was refused on record as `event`, with the reason. A failure of ours is none. That it cannot be
-/// put on record changes nothing of the answer.
-pub(super) async fn note_failure(app: &App, by: &Act, event: Event, error: &Error) {
-    let event = match error {
-        Error::InvalidCredentials => event.with("reason", "INVALID_CREDENTIALS"),
-        Error::UserSuspended => event.with("reason", "USER_SUSPENDED"),
-        Error::LockedOut { scope, .. } => event.with("reason", "LOCKED_OUT").with("scope", scope),
+/// Puts an attempt that failed or was refused on record as `event`, with the reason. What a lockout refuses is merged by
+/// `lockout`. A failure of ours is none. That it cannot be put on record changes nothing of the answer.
+pub(super) async fn note_failure(app: &App, by: &Act, event: Event, error: &Error, lockout: Option<MergeKey>) {
+    let (event, lockout) = match error {
+        Error::InvalidCredentials => (event.with("reason", "INVALID_CREDENTIALS"), None),
+        Error::UserSuspended => (event.with("reason", "USER_SUSPENDED"), None),
+        Error::LockedOut { scope, retry_after, .. } => {
+            let until = clock::add(app.clock.now(), *retry_after);
+            (event.with("reason", "LOCKED_OUT").with("scope", scope), lockout.map(|lockout| (lockout, until)))
+        }
         _ => return,
     };
-    let recorded = async { audit::record(&mut *app.pool.get().await?, by, event, app.clock.now()).await };
-    if let Err(error) = recorded.await {
+    if let Err(error) = audit::record_refusal(app, by, event, lockout).await {
         tracing::warn!(error = %error, "a failed attempt at a password could not be put on record");
     }
 }

@@ -1,6 +1,6 @@
 //! The audit trail: what is done goes on record in the transaction that does it.
 
-mod denials;
+mod held;
 mod trail;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -12,10 +12,13 @@ use crate::model::id::{AuditEventId, SessionId, UserId};
 use crate::model::lockout::LockoutKey;
 use crate::model::operation::Operation;
 use crate::model::session::EndReason;
+#[cfg(doc)]
+use crate::policy::audit::Recording;
 use crate::store::pg::{Connection, audit_events};
 
 pub use crate::model::audit::Event;
-pub use denials::{Denials, note_denial, record_denials};
+pub use crate::policy::audit::MergeKey;
+pub use held::{HeldEvents, note_denial, record_held, record_limited, record_refusal};
 pub use trail::{Trail, Watch, follow, watch};
 
 /// Puts an event on record, within the caller's transaction.
@@ -26,7 +29,8 @@ pub async fn record(conn: &mut Connection, by: &Act, event: Event, now: DateTime
     record_all(conn, by, [event], now).await
 }
 
-/// Puts several events of one act on record, in this order; none costs nothing.
+/// Puts several events of one act on record, in this order; none costs nothing. Those of [limited](Recording::Limited) kinds go
+/// through [`record_limited`].
 ///
 /// # Errors
 /// A failure of ours.

@@ -6,7 +6,7 @@
 use chrono::{DateTime, Utc};
 
 use super::attempts::{self, Refused, Reserved, Trial};
-use super::audit::Event;
+use super::audit::{Event, MergeKey};
 use super::{Tokens, outbox, revocations, tokens};
 use crate::app::App;
 use crate::clock;
@@ -62,18 +62,18 @@ const ATTEMPTS: u8 = 3;
 pub async fn login(app: &App, from: &DeviceOrigin, request: Login) -> Result<LoggedIn, Error> {
     let by = from.act(Actor::Anonymous);
     let trial = Trial { email: &request.email, device_id: &from.device_id, origin: Some(&from.origin), by: &by };
-    let (outcome, tried) = match attempts::reserve(app, trial).await {
+    let (outcome, tried, lockout) = match attempts::reserve(app, trial).await {
         Ok((found, reserved)) => {
             let owner = found.as_ref().map(|credentials| credentials.user.clone());
             let outcome = try_password(app, from, &request, found, reserved.as_ref()).await;
             attempts::conclude(app, reserved, &outcome, owner.as_ref()).await;
-            (outcome, owner.map(|owner| owner.user_id))
+            (outcome, owner.map(|owner| owner.user_id), None)
         }
-        Err(Refused { error, tried }) => (Err(error), tried),
+        Err(Refused { error, tried, lockout }) => (Err(error), tried, lockout),
     };
     if let Err(error) = &outcome {
         let event = Event::new(EventKind::LoginFailed, tried.map_or(Subject::Nothing, Subject::User));
-        attempts::note_failure(app, &by, event, error).await;
+        attempts::note_failure(app, &by, event, error, lockout.map(MergeKey::LoginLockedOut)).await;
     }
     outcome
 }

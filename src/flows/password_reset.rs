@@ -76,7 +76,7 @@ pub async fn request(app: &App, from: &DeviceOrigin, email: Email) -> Result<Res
         password_resets::insert(&mut tx, &new, now).await?;
         let subject = user_id.map_or(Subject::Nothing, Subject::User);
         let event = Event::new(EventKind::PasswordResetRequested, subject);
-        audit::record(&mut tx, &from.act(Actor::Anonymous), event, now).await?;
+        audit::record_limited(app, &mut tx, &from.act(Actor::Anonymous), [event], now).await?;
         let content = Content::ResetCode { code, expires_in: app.config.codes.ttl };
         if let Some(owner) = owner {
             return outbox::enqueue(app, &mut tx, outbox::to_user(&owner, content), now).await;
@@ -106,7 +106,7 @@ pub async fn verify_code(app: &App, from: &DeviceOrigin, request: VerifyResetCod
             Err(error) => codes::refusal(error)
                 .map(|reason| Event::new(EventKind::PasswordResetCodeFailed, subject).with("reason", reason)),
         };
-        audit::record_all(&mut tx, &from.act(Actor::Anonymous), event, now).await?;
+        audit::record_limited(app, &mut tx, &from.act(Actor::Anonymous), event, now).await?;
         Ok(tried)
     }
     .await;

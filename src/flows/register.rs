@@ -63,7 +63,7 @@ pub async fn register(app: &App, from: &DeviceOrigin, request: Register) -> Resu
         codes::take_quota(app, &mut tx, &registration.email, "register", now).await?;
         registrations::insert(&mut tx, &registration, &stored, now, expires_at).await?;
         let event = Event::new(EventKind::RegistrationCreated, Subject::Registration(registration_id));
-        audit::record(&mut tx, &from.act(Actor::Anonymous), event, now).await?;
+        audit::record_limited(app, &mut tx, &from.act(Actor::Anonymous), [event], now).await?;
         tell(app, &mut tx, &registration.email, registration.locale.as_ref(), code, now).await
     }
     .await;
@@ -89,7 +89,7 @@ pub async fn resend_code(app: &App, from: &DeviceOrigin, registration_id: Regist
         let stored = StoredCode { expires_at: stored.expires_at.min(registration.expires_at), ..stored };
         registrations::update_code(&mut tx, registration_id, &stored).await?;
         let event = Event::new(EventKind::VerificationCodeResent, Subject::Registration(registration_id));
-        audit::record(&mut tx, &from.act(Actor::Anonymous), event, now).await?;
+        audit::record_limited(app, &mut tx, &from.act(Actor::Anonymous), [event], now).await?;
         tell(app, &mut tx, &registration.email, registration.locale.as_ref(), code, now).await?;
         Ok(code_sent(registration_id, &stored))
     }

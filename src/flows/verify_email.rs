@@ -40,7 +40,7 @@ pub async fn verify_email(app: &App, from: &DeviceOrigin, request: VerifyEmail) 
         if let Some(reason) = tried.as_ref().err().and_then(codes::refusal) {
             let subject = Subject::Registration(request.registration_id);
             let event = Event::new(EventKind::EmailVerificationFailed, subject).with("reason", reason);
-            audit::record(&mut tx, &from.act(Actor::Anonymous), event, now).await?;
+            audit::record_limited(app, &mut tx, &from.act(Actor::Anonymous), [event], now).await?;
         }
         Ok(tried)
     }

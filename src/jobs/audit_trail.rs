@@ -1,5 +1,5 @@
-//! Looks how far the audit trail can be followed, for all who watch it through this replica, and writes down what calls have
-//! only noted.
+//! Looks how far the audit trail can be followed, for all who watch it through this replica, and writes the events that are held
+//! in memory.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,12 +14,12 @@ use crate::flows::audit;
 /// How often it looks, and so how late an event is streamed.
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// Looks at every interval. Goes on while calls are drained, and writes the last of what they noted at the end.
+/// Looks at every interval. Goes on while calls are drained, and writes all that is held at the end.
 pub(super) async fn run(app: Arc<App>, shutdown: CancellationToken) {
     let mut failing = false;
     loop {
         let ending = shutdown.is_cancelled();
-        let recorded = audit::record_denials(&app).await;
+        let recorded = audit::record_held(&app, ending).await;
         match recorded.and(audit::follow(&app).await) {
             Ok(()) => failing = false,
             Err(error) if !failing => {

@@ -146,6 +146,19 @@ impl Event {
     }
 }
 
+/// An event with who caused it and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Occurrence {
+    /// Who caused it, and from where.
+    pub by: Act,
+    /// What happened.
+    pub event: Event,
+    /// When it happened.
+    pub at: DateTime<Utc>,
+    /// How many events it stands for, of which it tells the latest.
+    pub count: u64,
+}
+
 /// Which events to look for: what is `None`, or empty, matches any.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EventFilter {

@@ -113,4 +113,6 @@ kinds! {
     PasswordResetCodeFailed => "PASSWORD_RESET_CODE_FAILED",
     /// A method of administration was refused to a caller without the permission for it.
     AccessDenied => "ACCESS_DENIED",
+    /// Events that strangers can cause at will were too many to be on record one by one, and were counted.
+    AuditEventsOmitted => "AUDIT_EVENTS_OMITTED",
 }

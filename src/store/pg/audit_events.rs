@@ -16,7 +16,7 @@ pub use following::{Progress, find_between, find_first_since, find_last_before, 
 
 use super::statement::statement;
 use super::{Connection, Deleted, Expired, StoreError};
-use crate::model::audit::{Act, Actor, AuditEvent, Event, EventFilter, EventKind, Subject};
+use crate::model::audit::{Act, Actor, AuditEvent, Event, EventFilter, EventKind, Occurrence, Subject};
 use crate::model::device::DeviceId;
 use crate::model::id::AuditEventId;
 
@@ -58,24 +58,27 @@ type EventRow = (
 );
 
 statement! {
+    #[derive(Default)]
     Insert {
         audit_event_ids: Vec<Uuid> => Array<SqlUuid>,
+        times: Vec<DateTime<Utc>> => Array<Timestamptz>,
         kinds: Vec<String> => Array<Text>,
+        actor_types: Vec<String> => Array<Text>,
+        actor_ids: Vec<Option<Uuid>> => Array<Nullable<SqlUuid>>,
         subject_types: Vec<Option<String>> => Array<Nullable<Text>>,
         subject_ids: Vec<Option<String>> => Array<Nullable<Text>>,
+        ip_addresses: Vec<Option<IpNet>> => Array<Nullable<Inet>>,
+        device_ids: Vec<Option<String>> => Array<Nullable<Text>>,
+        request_ids: Vec<String> => Array<Text>,
         details: Vec<String> => Array<Text>,
-        actor_type: String => Text,
-        actor_id: Option<Uuid> => Nullable<SqlUuid>,
-        ip_address: Option<IpNet> => Nullable<Inet>,
-        device_id: Option<String> => Nullable<Text>,
-        request_id: String => Text,
-        now: DateTime<Utc> => Timestamptz,
     } -> ()
     "INSERT INTO audit_events (audit_event_id, created_at, kind, actor_type, actor_id, subject_type, subject_id, ip_address,
         device_id, request_id, details)
-    SELECT e.audit_event_id, $11, e.kind, $6, $7, e.subject_type, e.subject_id, $8, $9, $10, e.details::jsonb
-    FROM unnest($1, $2, $3, $4, $5) WITH ORDINALITY
-        AS e (audit_event_id, kind, subject_type, subject_id, details, place)
+    SELECT e.audit_event_id, e.created_at, e.kind, e.actor_type, e.actor_id, e.subject_type, e.subject_id, e.ip_address,
+        e.device_id, e.request_id, e.details::jsonb
+    FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) WITH ORDINALITY
+        AS e (audit_event_id, created_at, kind, actor_type, actor_id, subject_type, subject_id, ip_address, device_id,
+            request_id, details, place)
     ORDER BY e.place"
 }
 
@@ -105,25 +108,31 @@ statement! {
 /// # Errors
 /// When the database fails.
 pub async fn insert(conn: &mut Connection, by: &Act, events: Vec<Event>, now: DateTime<Utc>) -> Result<(), StoreError> {
-    let mut statement = Insert {
-        audit_event_ids: Vec::new(),
-        kinds: Vec::new(),
-        subject_types: Vec::new(),
-        subject_ids: Vec::new(),
-        details: Vec::new(),
-        actor_type: by.actor.type_name().to_owned(),
-        actor_id: by.actor.id(),
-        ip_address: by.ip_address.map(IpNet::from),
-        device_id: by.device_id.clone().map(DeviceId::into),
-        request_id: by.request_id.clone(),
-        now,
-    };
-    for Event { kind, subject, details } in events {
-        statement.audit_event_ids.push(AuditEventId::new(now).uuid());
-        statement.kinds.push(kind.as_str().to_owned());
-        statement.subject_types.push(subject.type_name().map(str::to_owned));
-        statement.subject_ids.push(subject.id());
-        statement.details.push(as_json(details));
+    let occurrence = |event| Occurrence { by: by.clone(), event, at: now, count: 1 };
+    insert_all(conn, events.into_iter().map(occurrence)).await
+}
+
+/// Puts events of any acts on record, in this order.
+///
+/// # Errors
+/// When the database fails.
+pub async fn insert_all(
+    conn: &mut Connection,
+    occurrences: impl Iterator<Item = Occurrence> + Send,
+) -> Result<(), StoreError> {
+    let mut statement = Insert::default();
+    for Occurrence { by, event, at, .. } in occurrences {
+        statement.audit_event_ids.push(AuditEventId::new(at).uuid());
+        statement.times.push(at);
+        statement.kinds.push(event.kind.as_str().to_owned());
+        statement.actor_types.push(by.actor.type_name().to_owned());
+        statement.actor_ids.push(by.actor.id());
+        statement.subject_types.push(event.subject.type_name().map(str::to_owned));
+        statement.subject_ids.push(event.subject.id());
+        statement.ip_addresses.push(by.ip_address.map(IpNet::from));
+        statement.device_ids.push(by.device_id.map(DeviceId::into));
+        statement.request_ids.push(by.request_id);
+        statement.details.push(as_json(event.details));
     }
     statement.execute(conn).await?;
     Ok(())

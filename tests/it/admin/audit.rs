@@ -1,6 +1,7 @@
 //! The audit trail: what goes on record, that it stays, and how it is looked through and followed.
 
 mod failing;
+mod flood;
 mod keeping;
 mod listing;
 mod newer;
