@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
+use crate::database::{self, DatabaseUnusable};
 use crate::flows;
 use crate::flows::audit::{HeldEvents, Trail};
 use crate::flows::limits::LimitRules;
@@ -20,7 +21,7 @@ use crate::hashing::{Hasher, HasherInvalid};
 use crate::mail::{MailError, Mailer};
 use crate::metrics::Metrics;
 use crate::store::limits::{Limits, RedisInvalid};
-use crate::store::pg::{self, ConnectError, MigrateError, Pool};
+use crate::store::pg::{ConnectError, Pool};
 use crate::token::cache::VerifiedTokens;
 use crate::token::keys::KeyRing;
 use crate::token::master::{CryptoError, Master};
@@ -92,9 +93,9 @@ pub enum StartError {
     /// The Redis URL cannot be used.
     #[error(transparent)]
     Redis(#[from] RedisInvalid),
-    /// The schema could not be brought up to date.
+    /// The database cannot be used.
     #[error(transparent)]
-    Migrate(MigrateError),
+    Database(#[from] DatabaseUnusable),
     /// A cryptographic primitive failed.
     #[error(transparent)]
     Crypto(#[from] CryptoError),
@@ -122,14 +123,6 @@ pub fn check(config: &Config) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Brings the database's schema up to date; returns the names of the migrations applied.
-///
-/// # Errors
-/// When the database cannot be reached or a migration fails.
-pub async fn migrate(config: &Config) -> Result<Vec<String>, StartError> {
-    pg::migrate(config.database_url()?, &config.database).await.map_err(StartError::Migrate)
-}
-
 impl App {
     /// Puts the service together and loads what checks need in memory: signing keys, service keys, permissions, live
     /// revocations, network rules.
@@ -139,6 +132,7 @@ impl App {
     pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StartError> {
         let master = Master::new(config.master_keys()?)?;
         let url = config.database_url()?;
+        database::require_schema(&config).await?;
         let pool = Pool::new(url, &config.database, config.database.max_connections.get())?;
         let job_pool = Pool::new(url, &config.database, JOB_CONNECTIONS)?;
         let limit_rules = LimitRules::new(&config);

@@ -102,7 +102,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
-    let load = || Config::load(arguments.config.as_deref(), config::environment());
+    let load = || Ok::<_, Failure>(Config::load(arguments.config.as_deref(), config::environment())?);
     match arguments.command {
         Command::Methods => methods::run(),
         Command::Descriptors(arguments) => descriptors::run(&arguments),
@@ -110,8 +110,8 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
             // The pool that it makes, to see whether it can, wants a runtime around it.
             block_on(async { check_config::run(&load()?) })
         }
-        Command::Serve => block_on(serve::run(load()?)),
-        Command::Migrate => block_on(migrate::run(load()?)),
+        Command::Serve => block_on(serve::run(load)),
+        Command::Migrate => block_on(migrate::run(load)),
         Command::Health(arguments) => block_on(health::run(load()?, arguments)),
         Command::Cleanup(arguments) => block_on(cleanup::run(load()?, arguments)),
         Command::Admin { command } => block_on(admin::run(load()?, command)),
@@ -123,7 +123,11 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
 }
 
 fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(command);
+    // A command that was told to stop does not wait for a thread that is still busy, say with a migration.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// Prints a failure with its causes on standard error; there is nobody left to tell when that fails.

@@ -272,8 +272,14 @@ impl From<AccessTokenError> for Error {
 /// An error with its causes, for the log: each says what it was about, the last one why.
 #[must_use]
 pub fn causes(error: &Error) -> String {
+    chain(error)
+}
+
+/// Any error with its causes, for the log.
+#[must_use]
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
+    let mut source = error.source();
     while let Some(cause) = source {
         text.push_str(": ");
         text.push_str(&cause.to_string());

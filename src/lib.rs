@@ -136,14 +136,17 @@
 //! # Many replicas
 //!
 //! A replica holds nothing that it cannot rebuild from Postgres or Redis. What must happen once is one statement, or happens
-//! with the user's row locked: the device limit, a code's attempts, a reset token's one use. Migrations are embedded
-//! and applied under an advisory lock, so that replicas may start together. The cleanup goes by a
+//! with the user's row locked: the device limit, a code's attempts, a reset token's one use. Migrations are embedded,
+//! and each is applied in a transaction that holds an advisory lock, so that replicas may start together. The cleanup goes by a
 //! [lease](store::pg::leases), a row with an end, which a connection pooler cannot hand to the wrong session.
+//!
+//! Before there is an [`App`](app::App), [`database`] waits until the database can be used and has the schema of this version.
 
 pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod database;
 pub mod error;
 pub mod flows;
 pub mod hashing;

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod audit;
+pub mod clock_skew;
 pub mod limits;
 pub mod lockout;
 pub mod network;

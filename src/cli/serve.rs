@@ -7,32 +7,50 @@ use tokio::net::TcpListener;
 
 use super::stopping::StopSignals;
 use super::{Failure, logging, print};
-use crate::app::{self, App};
+use crate::app::App;
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::service;
+use crate::{database, service};
 
-pub(super) async fn run(config: Config) -> Result<(), Failure> {
+pub(super) async fn run(load: impl FnOnce() -> Result<Config, Failure>) -> Result<(), Failure> {
+    // First of all: process 1 never gets a signal that it does not listen to.
+    let mut signals = StopSignals::listen()?;
+    let config = load()?;
     logging::start(&config.log)?;
+    let started = tokio::select! {
+        biased;
+        () = signals.next() => None,
+        started = start(config) => Some(started?),
+    };
+    let Some(Started { app, listener, http_listener }) = started else {
+        tracing::info!("told to stop while starting");
+        return Ok(());
+    };
+    let address = listener.local_addr()?;
+    print(&format!("listening on {address}\n"))?;
+    tracing::info!(server.address = %address, version = env!("CARGO_PKG_VERSION"), "the service is ready");
+    service::run(app, listener, http_listener, told_to_stop(signals)).await?;
+    tracing::info!("the service has stopped");
+    Ok(())
+}
+
+/// What is there when the service can take calls.
+struct Started {
+    app: Arc<App>,
+    listener: TcpListener,
+    http_listener: TcpListener,
+}
+
+async fn start(config: Config) -> Result<Started, Failure> {
     config.require_for_serve()?;
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
-    if config.database.migrate {
-        for migration in app::migrate(&config).await? {
-            tracing::info!(migration, "a migration was applied");
-        }
-    }
+    database::prepare(&config).await?;
     let listener = bind("server.listen", config.server.listen).await?;
     let http_listener = bind("server.http_listen", config.server.http_listen).await?;
-    let address = listener.local_addr()?;
     let app = App::start(config, Arc::new(SystemClock)).await?;
-    let told_to_stop = told_to_stop(StopSignals::listen()?);
-    print(&format!("listening on {address}\n"))?;
-    tracing::info!(server.address = %address, version = env!("CARGO_PKG_VERSION"), "the service is ready");
-    service::run(app, listener, http_listener, told_to_stop).await?;
-    tracing::info!("the service has stopped");
-    Ok(())
+    Ok(Started { app, listener, http_listener })
 }
 
 async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, Failure> {

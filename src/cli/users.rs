@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::sync::Arc;
 
-use super::{Failure, WrongUsage, logging};
+use super::{Failure, WrongUsage, logging, stopping};
 use crate::app::App;
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -140,7 +140,10 @@ pub(super) async fn run(config: Config, command: Command) -> Result<(), Failure>
             print::sessions(&users::list_sessions(&app, user.user_id, None, u32::MAX).await?, one.json)
         }
         Command::Delete { one, yes } => delete((&app, &by), &find(&app, &one.user).await?, yes, one.json).await,
-        Command::Import(arguments) => import::run(&app, &by, arguments).await,
+        Command::Import(arguments) => {
+            stopping::ignore_hangups()?;
+            import::run(&app, &by, arguments).await
+        }
         Command::Export(arguments) => export::run(&app, &by, arguments).await,
     }
 }

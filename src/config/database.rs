@@ -28,8 +28,14 @@ pub struct Database {
     /// How long one statement may run.
     #[serde(deserialize_with = "duration::deserialize")]
     pub statement_timeout: Duration,
+    /// How long the start waits for a database that can be used.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub startup_timeout: Duration,
     /// Whether `serve` applies missing migrations.
     pub migrate: bool,
+    /// How long migrations wait while another process migrates, and for the locks of tables.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub migrate_timeout: Duration,
 }
 
 impl Database {
@@ -42,5 +48,8 @@ impl Database {
         let start = Duration::from_millis(10);
         problems.span("database.acquire_timeout", self.acquire_timeout, start..=Duration::from_mins(1));
         problems.span("database.statement_timeout", self.statement_timeout, start..=Duration::from_mins(10));
+        problems.span("database.startup_timeout", self.startup_timeout, Duration::ZERO..=Duration::from_hours(1));
+        let second = Duration::from_secs(1);
+        problems.span("database.migrate_timeout", self.migrate_timeout, second..=Duration::from_hours(24));
     }
 }

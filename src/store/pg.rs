@@ -4,6 +4,7 @@ mod connect;
 mod error;
 mod expired;
 mod migrate;
+mod server;
 mod statement;
 mod tls;
 mod transaction;
@@ -38,7 +39,8 @@ use secrecy::{ExposeSecret, SecretString};
 pub use connect::ConnectError;
 pub use error::StoreError;
 pub use expired::{Deleted, Expired};
-pub use migrate::{MigrateError, migrate};
+pub use migrate::{MigrateError, migrate, migrate_from};
+pub use server::{PoolerUnsupported, Pooling, Server, ServerError, ServerState};
 pub use transaction::Transaction;
 
 use crate::config::Database;

@@ -4,3 +4,4 @@ mod database;
 mod mail;
 mod restart;
 mod shutdown;
+mod start;

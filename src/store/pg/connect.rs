@@ -12,6 +12,7 @@ use diesel_async::pooled_connection::SetupCallback;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use futures::FutureExt;
 use rustls::ClientConfig;
+use tokio_postgres::Client;
 use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -83,6 +84,16 @@ impl Connector {
         let mut connection = AsyncPgConnection::try_from_client_and_connection(client, connection).await?;
         connection.batch_execute(&self.settings).await.map_err(ConnectionError::CouldntSetupConfiguration)?;
         Ok(connection)
+    }
+
+    /// A bare client, without the session's settings: for what is asked before there is a pool.
+    pub(super) async fn client(&self) -> Result<Client, tokio_postgres::Error> {
+        // In a box, because it is large and part of futures that are moved.
+        let connecting = Box::pin(self.config.connect(MakeRustlsConnect::new(self.tls.as_ref().clone())));
+        let (client, connection) = connecting.await?;
+        // Ends with the client. Its errors are the client's too.
+        tokio::spawn(connection);
+        Ok(client)
     }
 
     /// The form in which the pool asks for it.

@@ -3,6 +3,7 @@
 mod instance;
 mod server;
 
+pub(super) use instance::nobody;
 use server::Server;
 use tokio_postgres::Client;
 
@@ -56,6 +57,12 @@ impl Database {
         self.server.proxy_target()
     }
 
+    /// One without any schema, in another encoding than UTF-8.
+    pub(crate) async fn create_in_latin1() -> Self {
+        let server = Server::get().await;
+        Self::of(server, server.latin1_database().await)
+    }
+
     fn of(server: &'static Server, name: String) -> Self {
         let url = server.url_of(&name);
         Self { server, name, url }
@@ -64,6 +71,11 @@ impl Database {
     /// How to connect to it.
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// What it is called.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// A connection, to look into the tables, or to make what cannot be made from outside.

@@ -90,7 +90,7 @@ fn programs() -> Option<PathBuf> {
 }
 
 /// Whom the server runs as when this process is root's, as which PostgreSQL refuses to run.
-fn nobody() -> (u32, u32) {
+pub(in crate::harness) fn nobody() -> (u32, u32) {
     let users = std::fs::read_to_string("/etc/passwd").unwrap();
     let nobody = users.lines().find_map(|line| line.strip_prefix("nobody:")).expect("there is no user `nobody`");
     let mut fields = nobody.split(':').skip(1).map(|field| field.parse().unwrap());

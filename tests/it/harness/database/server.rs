@@ -103,6 +103,11 @@ impl Server {
         self.create("TEMPLATE template0").await
     }
 
+    /// Makes a database with nothing in it that cannot hold all of Unicode; returns its name.
+    pub(super) async fn latin1_database(&self) -> String {
+        self.create("TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'").await
+    }
+
     async fn create(&self, options: &str) -> String {
         let admin = self.admin().await;
         let name = format!("{PREFIX}{}_{}", now(&admin).await, Uuid::new_v4().simple());
