@@ -9,6 +9,7 @@ mod attempts;
 pub mod audit;
 pub mod authenticate;
 pub mod cleanup;
+pub mod clocks;
 mod codes;
 pub mod copied;
 pub mod health;

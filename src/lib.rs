@@ -140,7 +140,9 @@
 //! and each is applied in a transaction that holds an advisory lock, so that replicas may start together. The cleanup goes by a
 //! [lease](store::pg::leases), a row with an end, which a connection pooler cannot hand to the wrong session.
 //!
-//! Before there is an [`App`](app::App), [`database`] waits until the database can be used and has the schema of this version.
+//! Replicas compare times that others have stored, so their clocks must agree. Each [compares](flows::clocks) its machine's
+//! with the database's: at the start, for its health, and before it deletes or rotates anything. Before there is an
+//! [`App`](app::App), [`database`] waits until the database can be used and has the schema of this version.
 
 pub mod app;
 pub mod cli;

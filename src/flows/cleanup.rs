@@ -20,6 +20,7 @@ use crate::app::App;
 use crate::clock;
 use crate::error::{Error, causes};
 use crate::flows::audit::{self, Event};
+use crate::flows::clocks;
 use crate::model::audit::{Act, EventKind, Subject};
 use crate::model::cleanup::{Cleanup, CleanupCount, Leftovers};
 use crate::store::pg::Expired;
@@ -88,6 +89,7 @@ async fn begin(app: &App, by: &Act) -> Result<Lease, Error> {
     let now = app.clock.now();
     let mut tx = app.job_pool.begin().await?;
     let outcome = async {
+        clocks::ensure_agreed(&mut tx).await?;
         let lease = Lease::take(app, &mut tx, None, now).await?;
         if lease.is_some() {
             let event = Event { kind: EventKind::CleanupRun, subject: Subject::Nothing, details: Vec::new() };
@@ -111,6 +113,7 @@ async fn begin(app: &App, by: &Act) -> Result<Lease, Error> {
 pub async fn run_if_due(app: &App, watch: Watch<'_>) -> Result<Duration, Error> {
     let (now, interval) = (app.clock.now(), app.config.cleanup.interval);
     let mut conn = app.job_pool.get().await?;
+    clocks::ensure_agreed(&mut conn).await?;
     let lease = Lease::take(app, &mut conn, Some(clock::subtract(now, interval)), now).await?;
     let Some(lease) = lease else {
         let standing = leases::find(&mut conn, Work::Cleanup).await?;

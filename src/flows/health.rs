@@ -2,18 +2,18 @@
 
 use crate::app::App;
 use crate::error::Error;
+use crate::flows::clocks;
 use crate::store::limits::Standing;
-use crate::store::pg;
 
 /// The name under which health tells of Redis.
 pub const REDIS: &str = "keyward.redis";
 
-/// Asks the database something simple.
+/// Asks the database something simple, and compares the clocks.
 ///
 /// # Errors
-/// When it does not answer.
+/// When it does not answer, or when this machine's clock is wrong.
 pub async fn check(app: &App) -> Result<(), Error> {
-    Ok(pg::ping(&mut *app.job_pool.get().await?).await?)
+    clocks::ensure_agreed(&mut *app.job_pool.get().await?).await
 }
 
 /// Whether limits are counted by each replica alone because Redis is away; `None` where none is expected.

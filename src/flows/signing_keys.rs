@@ -8,7 +8,7 @@ mod ring;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::audit;
+use super::{audit, clocks};
 use crate::app::App;
 use crate::config::{Algorithm, Tokens};
 use crate::error::Error;
@@ -106,6 +106,8 @@ async fn change(
     let [spare, next] = generate(keeping.settings.algorithm).await?;
     let mut tx = keeping.pool.begin().await?;
     let outcome: Result<(), Error> = async {
+        // Of a wrong clock, any key would be due.
+        clocks::ensure_agreed(&mut tx).await?;
         signing_keys::lock(&mut tx).await?;
         let stored = signing_keys::find_all(&mut tx, now).await?;
         match decide(&stored) {

@@ -22,6 +22,7 @@ pub mod password_resets;
 pub mod registrations;
 pub mod revocations;
 pub mod roles;
+pub mod server_clock;
 pub mod service_keys;
 pub mod sessions;
 pub mod signing_keys;
@@ -95,15 +96,4 @@ impl Pool {
             }
         }
     }
-}
-
-/// Asks the database for an answer, whatever it is.
-///
-/// # Errors
-/// When there is none.
-pub async fn ping(conn: &mut Connection) -> Result<(), StoreError> {
-    use diesel_async::RunQueryDsl;
-
-    diesel::select(diesel::dsl::sql::<diesel::sql_types::Integer>("1")).execute(conn).await?;
-    Ok(())
 }

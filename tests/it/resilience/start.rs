@@ -1,5 +1,6 @@
 //! The start of the program, when what it stands on is not ready, not fit, or busy; and what signals do meanwhile.
 
+mod clock;
 mod migrating;
 mod pooler;
 mod schema;

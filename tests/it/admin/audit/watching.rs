@@ -305,7 +305,7 @@ async fn write(app: Arc<App>, writer: usize, done: Arc<AtomicBool>) -> Vec<Strin
         let mut tx = app.pool.begin().await.unwrap();
         audit::record(&mut tx, &Act::system(), numbered(&number), app.clock.now()).await.unwrap();
         for _ in 0..(writer * round) % 31 {
-            keyward::store::pg::ping(&mut tx).await.unwrap();
+            keyward::store::pg::server_clock::read(&mut tx).await.unwrap();
         }
         let outcome = if round % 5 == 4 { Err(keyward::error::Error::UserNotFound) } else { Ok(()) };
         if tx.end(outcome).await.is_ok() {
