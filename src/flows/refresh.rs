@@ -61,7 +61,6 @@ pub async fn refresh(app: &App, from: &DeviceOrigin, refresh_token: SecretString
         Verdict::DeviceMismatch => Err(TokenRefusal::DeviceMismatch.into()),
         Verdict::Revoked => Err(TokenRefusal::Revoked.into()),
         Verdict::Expired => Err(TokenRefusal::Expired.into()),
-        Verdict::Unknown => Err(TokenRefusal::Invalid.into()),
     }
 }
 

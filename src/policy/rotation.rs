@@ -26,7 +26,8 @@ pub struct Standing {
 pub enum Verdict {
     /// It belongs to another device; nothing happens to the session.
     DeviceMismatch,
-    /// The session has ended.
+    /// The session has ended, or the database does not know this generation yet: it was restored from a backup, or failed over
+    /// with commits lost. Then it cannot be told whose token it is, and the client has done nothing wrong.
     Revoked,
     /// The session has expired.
     Expired,
@@ -34,8 +35,6 @@ pub enum Verdict {
     SameSuccessor,
     /// It was left behind long ago: somebody has an old copy, so the session ends.
     Reused,
-    /// The database does not know this generation yet: it was restored from a backup. Nobody can tell whose it is.
-    Unknown,
 }
 
 /// Judges a presented generation that could not be rotated.
@@ -56,7 +55,7 @@ pub fn judge(presented: i64, standing: &Standing, grace: Duration, now: DateTime
     } else if presented < standing.generation {
         Verdict::Reused
     } else {
-        Verdict::Unknown
+        Verdict::Revoked
     }
 }
 
@@ -106,8 +105,8 @@ mod tests {
     }
 
     #[test]
-    fn a_generation_that_never_was_ends_nothing() {
-        assert_eq!(judge(5, &standing(), GRACE, now()), Verdict::Unknown);
-        assert_eq!(judge(i64::MAX, &standing(), GRACE, now()), Verdict::Unknown);
+    fn a_generation_that_was_not_reached_is_no_reuse() {
+        assert_eq!(judge(5, &standing(), GRACE, now()), Verdict::Revoked);
+        assert_eq!(judge(i64::MAX, &standing(), GRACE, now()), Verdict::Revoked);
     }
 }

@@ -125,7 +125,7 @@ async fn what_is_not_one_of_our_tokens_is_refused() {
     let client = app.database.client().await;
     client.execute("UPDATE sessions SET generation = generation - 1", &[]).await.unwrap();
     let ahead = phone.tokens.refresh_token.clone();
-    refused(phone.refresh(&ahead).await).with(Code::Unauthenticated, "TOKEN_INVALID");
+    refused(phone.refresh(&ahead).await).with(Code::Unauthenticated, "TOKEN_REVOKED");
     phone.refresh(&own).await.unwrap();
     client.execute("DELETE FROM sessions", &[]).await.unwrap();
     refused(phone.renew().await).with(Code::Unauthenticated, "TOKEN_REVOKED");
