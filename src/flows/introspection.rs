@@ -29,8 +29,7 @@ pub enum Introspection {
 pub async fn introspect(app: &App, access_token: &str) -> Result<Introspection, Error> {
     match good(app, access_token).await {
         Ok(claims) => {
-            roles::be_fresh(app).await?;
-            let permissions = app.permissions.current().of(&claims.grant.roles);
+            let permissions = roles::permissions_of(app, &claims.grant.roles).await?;
             Ok(Introspection::Active { claims, permissions })
         }
         Err(Error::Token(refusal)) => Ok(Introspection::Inactive(refusal)),

@@ -135,17 +135,16 @@ pub async fn list_page(app: &App, before: Option<NetworkRuleId>, limit: u32) -> 
 /// # Errors
 /// When the database fails; the rules read last then stay in force.
 pub async fn follow(app: &App) -> Result<(), Error> {
-    let Some((outdated, mut conn)) = app.networks.outdated(&app.job_pool, Feed::NetworkRules).await? else {
-        return Ok(());
-    };
-    let effects = network_rules::find_effects(&mut conn, app.clock.now()).await?;
-    drop(conn);
-    // Ten thousands of rules take milliseconds to sort into the table, which calls need not wait for.
-    let sorting = tokio::task::spawn_blocking(move || effects.into_iter().collect::<NetworkRules>());
-    let rules = sorting.await.map_err(Error::internal)?;
-    tracing::info!(network_rules = rules.len(), "the network rules were read");
-    outdated.replace(rules);
-    Ok(())
+    let following = app.networks.follow(&app.job_pool, Feed::NetworkRules, |mut conn| async move {
+        let effects = network_rules::find_effects(&mut conn, app.clock.now()).await?;
+        drop(conn);
+        // Ten thousands of rules take milliseconds to sort into the table, which calls need not wait for.
+        let sorting = tokio::task::spawn_blocking(move || effects.into_iter().collect::<NetworkRules>());
+        let rules = sorting.await.map_err(Error::internal)?;
+        tracing::info!(network_rules = rules.len(), "the network rules were read");
+        Ok(rules)
+    });
+    following.await
 }
 
 /// Makes a change felt here that has been committed. It stands even if this fails: the feed's job brings it then.

@@ -1,5 +1,7 @@
 //! ListRoles, CreateRole, UpdateRole and DeleteRole, and the copy of all permissions that every call is judged by.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -108,19 +110,41 @@ pub(super) fn not_found(name: &RoleName) -> Error {
 /// # Errors
 /// When the database fails; the permissions read last then stay in force.
 pub async fn follow(app: &App) -> Result<(), Error> {
-    let Some((outdated, mut conn)) = app.permissions.outdated(&app.job_pool, Feed::Roles).await? else {
-        return Ok(());
-    };
-    let pairs = roles::find_permissions(&mut conn).await?;
-    outdated.replace(pairs.into_iter().collect());
-    Ok(())
+    let following = app.permissions.follow(&app.job_pool, Feed::Roles, |mut conn| async move {
+        let pairs = roles::find_permissions(&mut conn).await?;
+        Ok(pairs.into_iter().collect())
+    });
+    following.await
 }
 
-/// Makes sure that the copy is one that can be trusted: reads the permissions again when that was too long ago.
+/// Whether one of `held` carries `permission`. Asks the database only when the copy is too old to be trusted, or says no: another
+/// replica may have given a role the permission a moment ago.
 ///
 /// # Errors
 /// When the database fails while it is needed.
-pub async fn be_fresh(app: &App) -> Result<(), Error> {
+pub async fn allow(app: &App, held: &[String], permission: &str) -> Result<bool, Error> {
+    be_fresh(app).await?;
+    if app.permissions.current().allow(held, permission) {
+        return Ok(true);
+    }
+    app.permissions.look_up(follow(app)).await?;
+    Ok(app.permissions.current().allow(held, permission))
+}
+
+/// All that the roles `held` permit. Asks the database only when the copy is too old to be trusted, or lacks one of the roles.
+///
+/// # Errors
+/// When the database fails while it is needed.
+pub async fn permissions_of(app: &App, held: &[String]) -> Result<BTreeSet<String>, Error> {
+    be_fresh(app).await?;
+    if !app.permissions.current().know(held) {
+        app.permissions.look_up(follow(app)).await?;
+    }
+    Ok(app.permissions.current().of(held))
+}
+
+/// Makes sure that the copy is one that can be trusted: reads the permissions again when that was too long ago.
+async fn be_fresh(app: &App) -> Result<(), Error> {
     if app.permissions.is_fresh(app.config.revocations.max_age) { Ok(()) } else { follow(app).await }
 }
 

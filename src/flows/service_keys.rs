@@ -20,7 +20,7 @@ use crate::store::pg::feed_versions::{self, Feed};
 use crate::store::pg::service_keys;
 use crate::token::service_key;
 
-pub use known::{ServiceKeys, follow};
+pub use known::{ServiceKeys, follow, is_known};
 pub(super) use known::{authenticate, still_good};
 pub use uses::{KeyUses, note_administration, note_use, record_uses};
 

@@ -23,7 +23,7 @@ use crate::token::master::Master;
 
 pub use crate::store::pg::signing_keys::KeyState;
 pub use list::{KnownKey, list_after};
-pub use ring::{SigningKeys, follow, is_due, look_up};
+pub use ring::{SigningKeys, be_fresh, follow, is_due, look_up};
 
 /// What changing the keys needs.
 #[derive(Clone, Copy, Debug)]

@@ -27,11 +27,12 @@ pub const OWN_PERMISSIONS: [&str; 15] = [
 #[derive(Clone, Debug, Default)]
 pub struct Permissions(HashMap<String, HashSet<String>>);
 
-impl FromIterator<(String, String)> for Permissions {
-    fn from_iter<I: IntoIterator<Item = (String, String)>>(pairs: I) -> Self {
+/// From pairs of a role and a permission; a role that carries none comes without one.
+impl FromIterator<(String, Option<String>)> for Permissions {
+    fn from_iter<I: IntoIterator<Item = (String, Option<String>)>>(pairs: I) -> Self {
         let mut roles: HashMap<String, HashSet<String>> = HashMap::new();
         for (role, permission) in pairs {
-            roles.entry(role).or_default().insert(permission);
+            roles.entry(role).or_default().extend(permission);
         }
         Self(roles)
     }
@@ -44,6 +45,12 @@ impl Permissions {
         roles
             .iter()
             .any(|role| role == ADMIN || self.0.get(role).is_some_and(|permissions| permissions.contains(permission)))
+    }
+
+    /// Whether every one of `roles` is among these.
+    #[must_use]
+    pub fn know(&self, roles: &[String]) -> bool {
+        roles.iter().all(|role| self.0.contains_key(role))
     }
 
     /// All that `roles` permit: for `admin`, the permissions of the service and whatever any role carries.
@@ -67,7 +74,9 @@ mod tests {
 
     #[test]
     fn a_role_carries_its_own_permissions_and_admin_all() {
-        let permissions: Permissions = [("support".to_owned(), "users.read".to_owned())].into_iter().collect();
+        let permissions: Permissions =
+            [("support".to_owned(), Some("users.read".to_owned())), ("guest".to_owned(), None)].into_iter().collect();
+        assert!(permissions.know(&roles(&["support", "guest"])) && !permissions.know(&roles(&["guest", "host"])));
         assert!(permissions.allow(&roles(&["normal_user", "support"]), "users.read"));
         assert!(!permissions.allow(&roles(&["normal_user", "support"]), "users.write"));
         assert!(!permissions.allow(&roles(&["normal_user"]), "users.read"));
@@ -79,7 +88,7 @@ mod tests {
     fn what_roles_permit_is_what_each_carries_and_for_admin_everything() {
         let pairs = [("teacher", "courses.write"), ("teacher", "courses.read"), ("pupil", "courses.read")];
         let permissions: Permissions =
-            pairs.into_iter().map(|(role, permission)| (role.to_owned(), permission.to_owned())).collect();
+            pairs.into_iter().map(|(role, permission)| (role.to_owned(), Some(permission.to_owned()))).collect();
         let of = |names: &[&str]| permissions.of(&roles(names)).into_iter().collect::<Vec<_>>();
         assert_eq!(of(&["normal_user", "pupil", "teacher"]), ["courses.read", "courses.write"]);
         assert!(of(&["normal_user"]).is_empty());

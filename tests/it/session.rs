@@ -5,6 +5,7 @@ mod introspect_token;
 mod json_web_key_set;
 mod list_sessions;
 mod logout;
+mod look_ups;
 mod revocation_feed;
 mod revoke_all_sessions;
 mod revoke_session;

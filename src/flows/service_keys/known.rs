@@ -44,15 +44,29 @@ impl From<StoredKey> for Known {
 
 /// Who presents this service key. It is looked for by its hash, so that how long that takes says nothing of any key.
 ///
-/// Asks the database only when the copy is too old to be trusted.
+/// Asks the database only when the copy is too old to be trusted, or does not hold the key: another replica may have made it a
+/// moment ago.
 ///
 /// # Errors
 /// `Invalid`, `Expired` or `Revoked`; the database away while it is needed.
 pub(in crate::flows) async fn authenticate(app: &App, key: &str) -> Result<ServiceCaller, Error> {
     let hash = service_key::hash(key).ok_or(TokenRefusal::Invalid)?;
     be_fresh(app).await?;
-    let known = app.service_keys.current();
-    Ok(known.get(&hash).ok_or(TokenRefusal::Invalid)?.good(app.clock.now())?)
+    if let Some(good) = find(app, hash) {
+        return Ok(good?);
+    }
+    app.service_keys.look_up(follow(app)).await?;
+    Ok(find(app, hash).ok_or(TokenRefusal::Invalid)??)
+}
+
+/// Whether this replica knows a service key as a good one, without any I/O.
+#[must_use]
+pub fn is_known(app: &App, key: &str) -> bool {
+    service_key::hash(key).and_then(|hash| find(app, hash)).is_some_and(|good| good.is_ok())
+}
+
+fn find(app: &App, hash: [u8; 32]) -> Option<Result<ServiceCaller, TokenRefusal>> {
+    Some(app.service_keys.current().get(&hash)?.good(app.clock.now()))
 }
 
 /// Whether who authenticated with a service key before could do so again.
@@ -72,13 +86,12 @@ pub(in crate::flows) async fn still_good(app: &App, caller: &ServiceCaller) -> R
 /// # Errors
 /// When the database fails.
 pub async fn follow(app: &App) -> Result<(), Error> {
-    let Some((outdated, mut conn)) = app.service_keys.outdated(&app.job_pool, Feed::ServiceKeys).await? else {
-        return Ok(());
-    };
-    let stored = service_keys::find_all(&mut conn).await?;
-    tracing::info!(service_keys = stored.len(), "the service keys were read");
-    outdated.replace(stored.into_iter().map(|key| (key.key_hash, key.into())).collect());
-    Ok(())
+    let following = app.service_keys.follow(&app.job_pool, Feed::ServiceKeys, |mut conn| async move {
+        let stored = service_keys::find_all(&mut conn).await?;
+        tracing::info!(service_keys = stored.len(), "the service keys were read");
+        Ok(stored.into_iter().map(|key| (key.key_hash, key.into())).collect())
+    });
+    following.await
 }
 
 /// Makes a change felt here that has been committed. It stands even if this fails: the feed's job brings it then.

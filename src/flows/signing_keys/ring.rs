@@ -1,41 +1,18 @@
 //! The ring of this replica: what it signs and verifies with, kept up to date with what any replica has changed.
 
-use std::time::Duration;
-
-use tokio::sync::Mutex;
-use tokio::time::Instant;
+use chrono::{DateTime, Utc};
 
 use super::{Due, due};
 use crate::app::App;
 use crate::error::Error;
 use crate::flows::copied::Copied;
-use crate::store::pg::StoreError;
 use crate::store::pg::feed_versions::Feed;
 use crate::store::pg::signing_keys::{self, KeyState, StoredKey};
 use crate::token::keys::{Keys, SealedKey};
 use crate::token::master::Master;
 
-/// How much time lies between two looks for a key that a token names and nobody here knows. Whoever sends such tokens can
-/// cause no more than that.
-const LOOK_UP_INTERVAL: Duration = Duration::from_millis(100);
-
-/// What this replica knows of the signing keys, besides the ring.
-#[derive(Debug, Default)]
-pub struct SigningKeys {
-    /// As they are stored: what says when something is due.
-    stored: Copied<Vec<StoredKey>>,
-    /// Held by who looks for an unknown key.
-    looks: Mutex<Looks>,
-}
-
-/// When somebody last looked for an unknown key.
-#[derive(Debug, Default)]
-struct Looks {
-    /// When it was begun.
-    begun: Option<Instant>,
-    /// When the last one that failed was begun.
-    in_vain: Option<Instant>,
-}
+/// The signing keys as they are stored, which say when something is due. The ring is made of them whenever they change.
+pub type SigningKeys = Copied<Vec<StoredKey>>;
 
 /// Opens stored keys.
 pub(super) fn open(stored: &[StoredKey], master: &Master) -> Result<Keys, Error> {
@@ -49,50 +26,60 @@ pub(super) fn open(stored: &[StoredKey], master: &Master) -> Result<Keys, Error>
     Keys::open(sealed, master).map_err(Error::internal)
 }
 
-/// Reads the keys again if they have changed; one round trip when they have not.
+/// Reads the keys again if they have changed; one round trip when they have not. Takes those off the ring that have retired
+/// since: that is a matter of time and changes nothing in the table.
 ///
 /// # Errors
 /// When the database fails, or a key was sealed under a master key that is not given; the ring then stays as it is.
 pub async fn follow(app: &App) -> Result<(), Error> {
-    let Some((outdated, mut conn)) = app.signing_keys.stored.outdated(&app.job_pool, Feed::SigningKeys).await? else {
+    let following = app.signing_keys.follow(&app.job_pool, Feed::SigningKeys, |mut conn| async move {
+        let stored = signing_keys::find_all(&mut conn, app.clock.now()).await?;
+        app.keys.replace(open(&stored, &app.master)?);
+        tracing::info!(signing_keys = stored.len(), "the signing keys were read");
+        Ok(stored)
+    });
+    following.await?;
+    drop_retired(app).await
+}
+
+async fn drop_retired(app: &App) -> Result<(), Error> {
+    let now = app.clock.now();
+    if !app.signing_keys.current().iter().any(|key| has_retired(key, now)) {
         return Ok(());
+    }
+    let without_retired = |stored: &Vec<StoredKey>| {
+        let left: Vec<_> = stored.iter().filter(|key| !has_retired(key, now)).cloned().collect();
+        app.keys.replace(open(&left, &app.master)?);
+        tracing::info!(signing_keys = left.len(), "signing keys have retired");
+        Ok(Some(left))
     };
-    let stored = signing_keys::find_all(&mut conn, app.clock.now()).await?;
-    app.keys.replace(open(&stored, &app.master)?);
-    tracing::info!(signing_keys = stored.len(), "the signing keys were read");
-    outdated.replace(stored);
-    Ok(())
+    app.signing_keys.revise(without_retired).await
+}
+
+fn has_retired(key: &StoredKey, now: DateTime<Utc>) -> bool {
+    key.retired_at.is_some_and(|retired_at| retired_at <= now)
 }
 
 /// Whether a key is to be made or to take over, as far as this replica knows; at no cost.
 #[must_use]
 pub fn is_due(app: &App) -> bool {
-    due(&app.signing_keys.stored.current(), None, &app.config.tokens, app.clock.now()) != Due::Nothing
+    due(&app.signing_keys.current(), None, &app.config.tokens, app.clock.now()) != Due::Nothing
 }
 
-/// Looks whether there is a key that this replica has not heard of. However many ask, it looks ten times a second at most,
-/// and once for all who wait.
+/// Looks whether there is a key that this replica has not heard of; [bounded](Copied::look_up), however many ask.
 ///
 /// # Errors
 /// A failure of ours.
 pub async fn look_up(app: &App) -> Result<(), Error> {
-    let asked = Instant::now();
-    let mut looks = app.signing_keys.looks.lock().await;
-    if app.signing_keys.stored.is_as_of(asked) {
-        return Ok(());
-    }
-    if looks.in_vain.is_some_and(|begun| begun >= asked) {
-        return Err(StoreError::Unavailable("the signing keys could not be read a moment ago".into()).into());
-    }
-    if let Some(begun) = looks.begun {
-        tokio::time::sleep_until(begun + LOOK_UP_INTERVAL).await;
-    }
-    looks.begun = Some(Instant::now());
-    let outcome = follow(app).await;
-    if outcome.is_err() {
-        looks.in_vain = looks.begun;
-    }
-    outcome
+    app.signing_keys.look_up(follow(app)).await
+}
+
+/// Reads the keys again when they were read longer ago than the bound for revocations: a key may have been revoked since.
+///
+/// # Errors
+/// When the database fails while it is needed.
+pub async fn be_fresh(app: &App) -> Result<(), Error> {
+    if app.signing_keys.is_fresh(app.config.revocations.max_age) { Ok(()) } else { follow(app).await }
 }
 
 /// Makes a change felt here that has been committed. It stands even if this fails: the feed's job brings it then.

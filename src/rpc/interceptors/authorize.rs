@@ -32,23 +32,19 @@ pub(in crate::rpc) async fn authorize(gate: Gate, request: Request<Body>) -> Res
     admitted.map(|()| request)
 }
 
-/// Whether a method of this access admits this caller. No I/O, unless the copy of what the roles permit is too old to be trusted.
+/// Whether a method of this access admits this caller. No I/O, unless the copy of what the roles permit is too old to be trusted
+/// or lacks the permission.
 pub(in crate::rpc) async fn admit(app: &App, access: &Access, who: Option<&Authenticated>) -> Result<(), Error> {
-    if let (Access::Permission(_), Some(Authenticated::User(_))) = (access, who) {
-        roles::be_fresh(app).await?;
-    }
-    let holds = |permission: &str| match who {
-        Some(Authenticated::User(caller)) => app.permissions.current().allow(&caller.roles, permission),
-        Some(Authenticated::Service(caller)) => caller.may(permission),
-        None => false,
+    let (permission, holds) = match (access, who) {
+        (Access::Public, _) | (Access::User, Some(Authenticated::User(_))) => return Ok(()),
+        (Access::User | Access::Permission(_), None) => return Err(TokenRefusal::Missing.into()),
+        (Access::User, Some(Authenticated::Service(_))) => return Err(Error::UserRequired),
+        (Access::Permission(permission), Some(Authenticated::User(caller))) => {
+            (permission, roles::allow(app, &caller.roles, permission).await?)
+        }
+        (Access::Permission(permission), Some(Authenticated::Service(caller))) => (permission, caller.may(permission)),
     };
-    match (access, who) {
-        (Access::Public, _) | (Access::User, Some(Authenticated::User(_))) => Ok(()),
-        (Access::User | Access::Permission(_), None) => Err(TokenRefusal::Missing.into()),
-        (Access::User, Some(Authenticated::Service(_))) => Err(Error::UserRequired),
-        (Access::Permission(permission), Some(_)) if holds(permission) => Ok(()),
-        (Access::Permission(permission), Some(_)) => Err(Error::PermissionMissing { permission: permission.clone() }),
-    }
+    if holds { Ok(()) } else { Err(Error::PermissionMissing { permission: permission.clone() }) }
 }
 
 /// Notes what is to be known of a call of administration: that a key was used for it, or that it was denied.

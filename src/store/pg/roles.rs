@@ -23,8 +23,8 @@ macro_rules! role_columns {
 type Row = (String, String, Vec<String>);
 
 statement! {
-    FindPermissions {} -> (Text, Text)
-    "SELECT role, permission FROM role_permissions ORDER BY role, permission"
+    FindPermissions {} -> (Text, Nullable<Text>)
+    "SELECT r.role, p.permission FROM roles r LEFT JOIN role_permissions p ON p.role = r.role"
 }
 
 statement! {
@@ -100,11 +100,11 @@ pub async fn find_names(conn: &mut Connection) -> Result<Vec<String>, StoreError
     Ok(rows.into_iter().map(|(name,)| name).collect())
 }
 
-/// Every permission of every role, as pairs.
+/// Every permission of every role, as pairs; a role that carries none comes once, without a permission.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn find_permissions(conn: &mut Connection) -> Result<Vec<(String, String)>, StoreError> {
+pub async fn find_permissions(conn: &mut Connection) -> Result<Vec<(String, Option<String>)>, StoreError> {
     Ok(FindPermissions {}.load(conn).await?)
 }
 

@@ -215,7 +215,6 @@ async fn nothing_is_permitted_by_roles_that_were_read_too_long_ago() {
     })
     .await;
     refused::<()>(Err(refusal)).with(Code::Unavailable, "DATABASE_UNAVAILABLE");
-    admin.get_account().await.unwrap();
     tx.rollback().await.unwrap();
     list().await.unwrap();
 }

@@ -6,7 +6,8 @@ use futures::future::join_all;
 use keyward::app::App;
 use keyward::proto::keyward::v1::signing_key::{Algorithm, State};
 use keyward::proto::keyward::v1::{
-    GetJsonWebKeySetRequest, ListSigningKeysRequest, ListSigningKeysResponse, RotateSigningKeysRequest, SigningKey,
+    GetJsonWebKeySetRequest, ListSessionsRequest, ListSigningKeysRequest, ListSigningKeysResponse,
+    RotateSigningKeysRequest, SigningKey,
 };
 use tonic::Code;
 
@@ -26,7 +27,7 @@ async fn list(device: &Device) -> Vec<SigningKey> {
 }
 
 async fn rotate(device: &Device) -> Vec<SigningKey> {
-    answer(device.admin().rotate_signing_keys(RotateSigningKeysRequest {}).await).unwrap().signing_keys
+    answer(device.admin().rotate_signing_keys(RotateSigningKeysRequest::default()).await).unwrap().signing_keys
 }
 
 /// The keys that anybody is given.
@@ -74,7 +75,7 @@ async fn one_key_signs_and_one_is_published_to_sign_next() {
         expected.sort();
         assert_eq!(published, expected);
     }
-    let refusal = refused(answer(device.admin().rotate_signing_keys(RotateSigningKeysRequest {}).await));
+    let refusal = refused(answer(device.admin().rotate_signing_keys(RotateSigningKeysRequest::default()).await));
     refusal.with(Code::PermissionDenied, "PERMISSION_MISSING");
 }
 
@@ -252,6 +253,7 @@ async fn a_key_that_cannot_be_looked_for_is_not_called_wrong() {
     }
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     // What is known is not asked for.
-    let refusal = refused(answer(here.admin().list_signing_keys(ListSigningKeysRequest::default()).await));
-    refusal.with(Code::PermissionDenied, "PERMISSION_MISSING");
+    let request = ListSessionsRequest { page_size: 0, page_token: "garbage".to_owned() };
+    let refusal = refused(answer(here.sessions().list_sessions(request).await));
+    refusal.with(Code::InvalidArgument, "PAGE_TOKEN_INVALID");
 }

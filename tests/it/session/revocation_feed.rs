@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keyward::proto::keyward::v1::ListUsersRequest;
+use keyward::proto::keyward::v1::ListSessionsRequest;
 use tonic::Code;
 use uuid::Uuid;
 
@@ -22,9 +22,10 @@ async fn refusal_in_time(device: &Device) -> Refusal {
     within_patience("the other replica to learn of the revocation", refusal).await
 }
 
-/// A signed-in call that the database has no part in: it ends when it turns out that a permission is missing.
+/// A signed-in call that the database has no part in: its page token is judged before any session is read.
 async fn call_without_queries(device: &Device) -> Refusal {
-    refused(answer(device.admin().list_users(ListUsersRequest::default()).await))
+    let request = ListSessionsRequest { page_size: 0, page_token: "garbage".to_owned() };
+    refused(answer(device.sessions().list_sessions(request).await))
 }
 
 #[tokio::test]
@@ -123,7 +124,7 @@ async fn checking_a_token_asks_no_database_while_the_feed_is_fresh() {
     let (phone, laptop) = (alice.sign_in("phone").await, alice.sign_in("laptop").await);
     laptop.logout().await.unwrap();
     app.database.go_away().await;
-    call_without_queries(&phone).await.with(Code::PermissionDenied, "PERMISSION_MISSING");
+    call_without_queries(&phone).await.with(Code::InvalidArgument, "PAGE_TOKEN_INVALID");
     call_without_queries(&laptop).await.with(Code::Unauthenticated, "TOKEN_REVOKED");
 }
 
@@ -139,7 +140,7 @@ async fn nothing_is_believed_once_the_feed_is_old_and_the_database_away() {
     let old = async {
         loop {
             match call_without_queries(&phone).await {
-                fresh if fresh.reason() == "PERMISSION_MISSING" => {}
+                fresh if fresh.reason() == "PAGE_TOKEN_INVALID" => {}
                 old => return old,
             }
         }
@@ -150,7 +151,7 @@ async fn nothing_is_believed_once_the_feed_is_old_and_the_database_away() {
     call_without_queries(&laptop).await.with(Code::Unauthenticated, "TOKEN_REVOKED");
 
     app.database.come_back().await;
-    let fresh = async { while call_without_queries(&phone).await.reason() != "PERMISSION_MISSING" {} };
+    let fresh = async { while call_without_queries(&phone).await.reason() != "PAGE_TOKEN_INVALID" {} };
     within_patience("the feed to be fresh again", fresh).await;
     phone.get_account().await.unwrap();
 }
