@@ -40,8 +40,41 @@ pub struct MethodPolicy {
     pub access: Access,
     /// Whether the call must name its device.
     pub needs_device: bool,
-    /// The throttle that it draws from, by its name in the configuration; none for services of others.
-    pub throttle: Option<Operation>,
+    /// The throttle that it draws from.
+    pub throttle: Throttle,
+}
+
+/// Which calls of a method are throttled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Throttle {
+    /// None: the method belongs to a service of others.
+    Nothing,
+    /// All, by the limits of this operation.
+    Every(Operation),
+    /// All that do not come with a good service key which is in memory, by the limits of [`Operation::Standard`].
+    ButKnownServices,
+}
+
+impl Throttle {
+    /// The operation whose limits hold for a call; `None` for one that is not throttled. `from_known_service` says whether it
+    /// comes with a good service key which is in memory.
+    #[must_use]
+    pub fn operation(self, from_known_service: bool) -> Option<Operation> {
+        match self {
+            Self::Nothing => None,
+            Self::Every(operation) => Some(operation),
+            Self::ButKnownServices => (!from_known_service).then_some(Operation::Standard),
+        }
+    }
+
+    /// Its name in the table that `keyward methods` prints.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Nothing => "",
+            Self::Every(operation) => operation.as_str(),
+            Self::ButKnownServices => "none",
+        }
+    }
 }
 
 /// Why the descriptors do not say what a method demands.
@@ -94,7 +127,7 @@ impl Methods {
                 methods.insert(path(&method), Arc::new(policy(&method, declared)?));
             }
         }
-        let standard = MethodPolicy { access: Access::Public, needs_device: false, throttle: None };
+        let standard = MethodPolicy { access: Access::Public, needs_device: false, throttle: Throttle::Nothing };
         Ok(Self { ours: methods, standard: Arc::new(standard) })
     }
 
@@ -124,11 +157,7 @@ impl fmt::Display for Methods {
                 Access::Permission(permission) => format!("`{permission}`"),
             };
             let device = if policy.needs_device { "needed" } else { "" };
-            writeln!(
-                f,
-                "| {name} | {who} | {device} | {} |",
-                policy.throttle.map(Operation::as_str).unwrap_or_default()
-            )?;
+            writeln!(f, "| {name} | {who} | {device} | {} |", policy.throttle.as_str())?;
         }
         Ok(())
     }
@@ -154,8 +183,8 @@ fn policy(method: &MethodDescriptor, declared: Option<&Value>) -> Result<MethodP
         pb::DeviceRequirement::Required => true,
         pb::DeviceRequirement::NotRequired => false,
     };
-    let throttle = operation(declared.throttle()).ok_or_else(|| incomplete("throttle"))?;
-    Ok(MethodPolicy { access, needs_device, throttle: Some(throttle) })
+    let throttle = throttle(declared.throttle()).ok_or_else(|| incomplete("throttle"))?;
+    Ok(MethodPolicy { access, needs_device, throttle })
 }
 
 /// `PERMISSION_SERVICE_KEYS_READ` is `service_keys.read`.
@@ -166,6 +195,9 @@ fn permission_name(permission: pb::Permission) -> Option<String> {
 }
 
 /// `THROTTLE_RESEND_CODE` is `resend_code`, as in the configuration.
-fn operation(throttle: pb::Throttle) -> Option<Operation> {
-    Operation::from_name(&throttle.as_str_name().strip_prefix("THROTTLE_")?.to_lowercase())
+fn throttle(declared: pb::Throttle) -> Option<Throttle> {
+    if declared == pb::Throttle::None {
+        return Some(Throttle::ButKnownServices);
+    }
+    Operation::from_name(&declared.as_str_name().strip_prefix("THROTTLE_")?.to_lowercase()).map(Throttle::Every)
 }

@@ -9,6 +9,7 @@ mod cluster;
 mod cost;
 mod hygiene;
 mod known_devices;
+mod known_services;
 mod listing;
 mod lockouts;
 mod model;

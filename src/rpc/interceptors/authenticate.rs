@@ -31,7 +31,7 @@ pub(in crate::rpc) async fn authenticate(gate: Gate, mut request: Request<Body>)
 }
 
 /// The token of `authorization: Bearer <token>` (RFC 6750); the scheme in any case.
-fn bearer(headers: &HeaderMap) -> Result<&str, TokenRefusal> {
+pub(super) fn bearer(headers: &HeaderMap) -> Result<&str, TokenRefusal> {
     let mut given = headers.get_all(AUTHORIZATION).iter();
     let value = given.next().ok_or(TokenRefusal::Missing)?;
     if given.next().is_some() {

@@ -3,29 +3,31 @@
 
 use std::sync::Arc;
 
-use http::header::AUTHORIZATION;
 use http::{Extensions, HeaderMap, Request, Response};
 use tonic::Status;
 use tonic::body::Body;
 use tonic_types::StatusExt;
 
+use super::authenticate::bearer;
 use super::{Gate, Next, trace};
 use crate::app::App;
 use crate::error::Error;
 use crate::flows::limits::{self, LimitedCall, Reserved};
+use crate::flows::service_keys;
 use crate::model::audit::{Act, Actor};
 use crate::model::device::DeviceId;
 use crate::model::network::NetworkVerdict;
 use crate::model::origin::{DeviceOrigin, Origin};
 use crate::proto::keyward::v1::ErrorReason;
-use crate::rpc::methods::{Access, MethodPolicy};
+use crate::rpc::methods::{Access, MethodPolicy, Throttle};
 use crate::token::service_key;
 
 /// Serves the call if it is within its limits. One that can be a guess is served to its end, whether or not its client waits for
 /// it: who goes away in the middle is not to leave a failure behind that was none, nor to get rid of one that was.
 pub(in crate::rpc) async fn throttle(gate: Gate, request: Request<Body>, next: Next) -> Response<Body> {
     let policy = request.extensions().get::<Arc<MethodPolicy>>();
-    let guesses = policy.and_then(|policy| policy.throttle).is_some_and(|it| limits::can_be_guessed_at(&gate.app, it));
+    let operation = policy.and_then(|policy| policy.throttle.operation(false));
+    let guesses = operation.is_some_and(|it| limits::can_be_guessed_at(&gate.app, it));
     if !guesses {
         return serve(gate, request, next).await;
     }
@@ -48,7 +50,9 @@ async fn serve(gate: Gate, request: Request<Body>, next: Next) -> Response<Body>
 
 async fn admit(app: &App, extensions: &Extensions, headers: &HeaderMap) -> Result<Option<Reserved>, Error> {
     let policy = extensions.get::<Arc<MethodPolicy>>().ok_or(Error::MethodUnknown)?;
-    let Some(operation) = policy.throttle else { return Ok(None) };
+    let Some(operation) = policy.throttle.operation(is_from_known_service(app, policy, headers)) else {
+        return Ok(None);
+    };
     let origin = extensions.get::<Origin>().ok_or_else(|| Error::internal("a call came without an origin"))?;
     let device_id = extensions.get().filter(|_| !is_for_a_service(policy, headers));
     let network = extensions.get::<NetworkVerdict>().copied().unwrap_or_default();
@@ -62,12 +66,18 @@ fn stranger(extensions: &Extensions) -> Option<Act> {
 }
 
 /// Whether the call comes with a service key, to a method that takes one: an internal service calls for many, and is no
-/// device. Whether the key is a good one shows later; what claims to be one and is not is counted by its address.
+/// device. Whether the key is a good one shows later; what claims to be one and is not is counted by its address. Where known
+/// services draw from no throttle, what is left is counted by device too.
 fn is_for_a_service(policy: &MethodPolicy, headers: &HeaderMap) -> bool {
-    let credentials =
-        headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|text| text.split_once(' '));
-    matches!(policy.access, Access::Permission(_))
-        && credentials.is_some_and(|(_, token)| service_key::is_meant(token.trim_start()))
+    policy.throttle != Throttle::ButKnownServices
+        && matches!(policy.access, Access::Permission(_))
+        && bearer(headers).is_ok_and(service_key::is_meant)
+}
+
+/// Whether the call comes with a good service key that is in memory, to a method that is not throttled for such.
+fn is_from_known_service(app: &App, policy: &MethodPolicy, headers: &HeaderMap) -> bool {
+    policy.throttle == Throttle::ButKnownServices
+        && bearer(headers).is_ok_and(|token| service_keys::is_known(app, token))
 }
 
 /// Whether a call has failed for a guess that was wrong, and tells the guesser nothing more than that. Not for the caller's
