@@ -60,7 +60,7 @@ pub use revocations::Revocations;
 pub use server::Server;
 pub use sessions::Sessions;
 pub use throttle::{Quota, Throttle, ThrottleOperations, ThrottleStore};
-pub use tokens::{Algorithm, Tokens};
+pub use tokens::{Algorithm, MAX_ACCESS_TTL, Tokens};
 
 /// Every key with its meaning and its default, as TOML.
 pub const DEFAULTS: &str = include_str!("config/defaults.toml");

@@ -7,6 +7,9 @@ use serde::Deserialize;
 use super::duration::{self, days};
 use super::problems::Problems;
 
+/// The largest `tokens.access_ttl`. No access token that claims to live longer is believed, whatever is configured.
+pub const MAX_ACCESS_TTL: Duration = Duration::from_hours(1);
+
 /// Access and refresh tokens.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,6 +30,8 @@ pub struct Tokens {
     pub issuer: String,
     /// The `aud` claim.
     pub audience: String,
+    /// The `client_id` claim.
+    pub client_id: String,
     /// The signature of access tokens.
     pub algorithm: Algorithm,
     /// How long a key signs before the next one takes over.
@@ -54,7 +59,7 @@ pub enum Algorithm {
 impl Tokens {
     pub(super) fn check(&self, problems: &mut Problems) {
         let second = Duration::from_secs(1);
-        problems.span("tokens.access_ttl", self.access_ttl, second..=Duration::from_hours(1));
+        problems.span("tokens.access_ttl", self.access_ttl, second..=MAX_ACCESS_TTL);
         problems.span("tokens.refresh_idle_ttl", self.refresh_idle_ttl, second..=days(3650));
         problems.span("tokens.refresh_absolute_ttl", self.refresh_absolute_ttl, second..=days(3650));
         problems.span("tokens.refresh_grace", self.refresh_grace, Duration::ZERO..=Duration::from_mins(5));
@@ -64,5 +69,6 @@ impl Tokens {
         problems.span("tokens.signing_key_rotation", self.signing_key_rotation, days(2)..=days(3650));
         problems.text("tokens.issuer", &self.issuer, 255);
         problems.text("tokens.audience", &self.audience, 255);
+        problems.text("tokens.client_id", &self.client_id, 255);
     }
 }

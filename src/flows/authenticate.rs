@@ -34,7 +34,9 @@ pub async fn still_good(app: &App, who: &Authenticated) -> Result<(), Error> {
         Authenticated::User(caller) if access::is_expired(caller.expires_at, app.clock.now()) => {
             Err(TokenRefusal::Expired.into())
         }
-        Authenticated::User(caller) if is_revoked(app, &grant(caller)).await? => Err(TokenRefusal::Revoked.into()),
+        Authenticated::User(caller) if is_revoked(app, &grant(caller), &caller.key_id).await? => {
+            Err(TokenRefusal::Revoked.into())
+        }
         Authenticated::User(_) => Ok(()),
     }
 }
@@ -45,7 +47,7 @@ async fn user(app: &App, access_token: &str, device_id: Option<&DeviceId>) -> Re
     if *device_id != claims.grant.device_id {
         return Err(TokenRefusal::DeviceMismatch.into());
     }
-    if is_revoked(app, &claims.grant).await? {
+    if is_revoked(app, &claims.grant, &claims.key_id).await? {
         return Err(TokenRefusal::Revoked.into());
     }
     Ok(Caller {
@@ -55,6 +57,7 @@ async fn user(app: &App, access_token: &str, device_id: Option<&DeviceId>) -> Re
         roles: claims.grant.roles.clone(),
         revision: claims.grant.revision,
         expires_at: claims.expires_at,
+        key_id: claims.key_id.clone(),
     })
 }
 
@@ -72,11 +75,16 @@ pub(super) async fn unexpired(app: &App, access_token: &str) -> Result<Arc<Acces
 /// What an access token says, once its signature has been verified. Another replica may have signed it with a key that this
 /// one has not heard of yet.
 async fn verified(app: &App, access_token: &str) -> Result<Arc<AccessClaims>, Error> {
-    let verify = || access::verify(&app.keys.current(), &app.config.tokens, access_token);
-    let mut claims = app.verified_tokens.get_or_verify(access_token, verify);
+    let now = app.clock.now();
+    let check = || {
+        let keys = app.keys.current();
+        let verify = || access::verify(&keys, &app.config.tokens, access_token, now);
+        app.verified_tokens.get_or_verify(access_token, (&keys, now), verify)
+    };
+    let mut claims = check();
     if matches!(claims, Err(AccessTokenError::UnknownKey)) {
         signing_keys::look_up(app).await?;
-        claims = app.verified_tokens.get_or_verify(access_token, verify);
+        claims = check();
     }
     claims.map_err(|error| {
         tracing::debug!(error = %error, "an access token does not verify");
@@ -84,8 +92,14 @@ async fn verified(app: &App, access_token: &str) -> Result<Arc<AccessClaims>, Er
     })
 }
 
-pub(super) async fn is_revoked(app: &App, grant: &Grant) -> Result<bool, Error> {
+/// Whether an access token with this grant, signed with the key of this `kid`, has been revoked: its session has ended, its
+/// roles are stale, or its key is gone.
+pub(super) async fn is_revoked(app: &App, grant: &Grant, key_id: &str) -> Result<bool, Error> {
     if app.revocations.contain(grant) {
+        return Ok(true);
+    }
+    signing_keys::be_fresh(app).await?;
+    if !app.keys.current().verify_with(key_id, app.clock.now()) {
         return Ok(true);
     }
     if app.revocations.is_fresh(app.config.revocations.max_age) {

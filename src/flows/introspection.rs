@@ -39,7 +39,7 @@ pub async fn introspect(app: &App, access_token: &str) -> Result<Introspection, 
 
 async fn good(app: &App, access_token: &str) -> Result<Arc<AccessClaims>, Error> {
     let claims = authenticate::unexpired(app, access_token).await?;
-    if authenticate::is_revoked(app, &claims.grant).await? {
+    if authenticate::is_revoked(app, &claims.grant, &claims.key_id).await? {
         return Err(TokenRefusal::Revoked.into());
     }
     Ok(claims)

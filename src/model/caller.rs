@@ -25,6 +25,8 @@ pub struct Caller {
     pub revision: i64,
     /// When the access token ends.
     pub expires_at: DateTime<Utc>,
+    /// The `kid` of the key that signed the access token.
+    pub key_id: Arc<str>,
 }
 
 /// An internal service with a good service key.

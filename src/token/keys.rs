@@ -138,6 +138,14 @@ pub struct VerifyingKey {
     pub retired_at: Option<DateTime<Utc>>,
 }
 
+impl VerifyingKey {
+    /// Whether every token that it signed in its time has expired by `now`.
+    #[must_use]
+    pub fn is_retired(&self, now: DateTime<Utc>) -> bool {
+        self.retired_at.is_some_and(|retired_at| retired_at <= now)
+    }
+}
+
 /// The keys of one moment.
 pub struct Keys {
     /// The key that signs.
@@ -177,7 +185,8 @@ impl Keys {
         let mut verifying = HashMap::new();
         for sealed in stored {
             let key_id = sealed.key_id.to_owned();
-            let private_key = Zeroizing::new(master.open(key_id.as_bytes(), sealed.private_key)?);
+            let private_key =
+                Zeroizing::new(master.open(key_id.as_bytes(), sealed.private_key)?);
             let (algorithm, key) = match sealed.algorithm {
                 "ES256" => (Algorithm::ES256, EncodingKey::from_ec_der(&private_key)),
                 "EdDSA" => (Algorithm::EdDSA, EncodingKey::from_ed_der(&private_key)),
@@ -200,11 +209,17 @@ impl Keys {
         Ok(Self { active: active.ok_or(KeyError::NoActiveKey)?, verifying })
     }
 
+    /// Whether the key of this `kid` is one that verifies tokens at `now`.
+    #[must_use]
+    pub fn verify_with(&self, key_id: &str, now: DateTime<Utc>) -> bool {
+        self.verifying.get(key_id).is_some_and(|key| !key.is_retired(now))
+    }
+
     /// The public keys that tokens of now are verified with, and the one that signs next, in a settled order. A shared
     /// secret is not among them.
     #[must_use]
     pub fn published(&self, now: DateTime<Utc>) -> Vec<&Jwk> {
-        let in_use = self.verifying.values().filter(|key| key.retired_at.is_none_or(|retired_at| retired_at > now));
+        let in_use = self.verifying.values().filter(|key| !key.is_retired(now));
         let mut published: Vec<_> = in_use.filter_map(|key| key.public.as_ref()).collect();
         published.sort_by(|one, other| one.common.key_id.cmp(&other.common.key_id));
         published

@@ -26,6 +26,7 @@ use tonic::{Code, Request, Status};
 use tonic_prost::ProstCodec;
 
 use crate::harness::{Device, Refusal, answer, within_patience};
+pub(crate) use authenticate::Forgery;
 pub(crate) use network::Operator;
 
 /// Calls any method by its path, with an empty message.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tonic::Code;
 
-use self::forgery::Forgery;
+pub(crate) use self::forgery::Forgery;
 use crate::harness::{Device, Settings, TestApp, refused};
 
 #[tokio::test]
@@ -123,6 +123,11 @@ async fn a_token_signed_with_our_own_key_must_say_all_that_ours_say() {
         ("exp", serde_json::json!("never")),
         ("exp", serde_json::json!(i64::MAX)),
         ("roles", serde_json::json!("admin")),
+        // Longer than any token of ours can live, and issued in the future.
+        ("exp", serde_json::json!(app.now().timestamp() + 3602)),
+        ("exp", serde_json::json!(4_102_444_800_i64)),
+        ("iat", serde_json::json!(app.now().timestamp() + 2)),
+        ("iat", serde_json::json!(i64::MIN)),
     ] {
         let mut forgery = ours();
         forgery.claims[claim] = value.clone();

@@ -9,15 +9,15 @@ use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 use serde_json::{Value, json};
 
 /// The parts of a token, to be changed and put together again.
-pub(super) struct Forgery {
-    pub(super) header: Value,
-    pub(super) claims: Value,
+pub(crate) struct Forgery {
+    pub(crate) header: Value,
+    pub(crate) claims: Value,
     signature: String,
 }
 
 impl Forgery {
     /// The parts of a good token.
-    pub(super) fn of(token: &str) -> Self {
+    pub(crate) fn of(token: &str) -> Self {
         let parts: Vec<_> = token.split('.').collect();
         let [header, claims, signature] = parts.as_slice() else { panic!("not a token") };
         let read = |part| serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap();
@@ -32,24 +32,24 @@ impl Forgery {
         format!("{}.{}", write(&header), write(&self.claims))
     }
 
-    pub(super) fn with_the_same_signature(&self) -> String {
+    pub(crate) fn with_the_same_signature(&self) -> String {
         format!("{}.{}", self.signed_part(), self.signature)
     }
 
     /// Signed with a P-256 key, whatever the header says.
-    pub(super) fn signed_with(&self, key: &EncodingKey) -> String {
+    pub(crate) fn signed_with(&self, key: &EncodingKey) -> String {
         let signed = self.signed_part();
         let signature = crypto::sign(signed.as_bytes(), key, Algorithm::ES256).unwrap();
         format!("{signed}.{signature}")
     }
 
     /// With this algorithm in its header, and no signature.
-    pub(super) fn unsigned(&self, algorithm: &str) -> String {
+    pub(crate) fn unsigned(&self, algorithm: &str) -> String {
         format!("{}.", self.naming(algorithm).signed_part())
     }
 
     /// As HS256 has it, with this secret.
-    pub(super) fn signed_with_secret(&self, secret: &[u8]) -> String {
+    pub(crate) fn signed_with_secret(&self, secret: &[u8]) -> String {
         let signed = self.naming("HS256").signed_part();
         let signature = crypto::sign(signed.as_bytes(), &EncodingKey::from_secret(secret), Algorithm::HS256).unwrap();
         format!("{signed}.{signature}")
@@ -62,13 +62,13 @@ impl Forgery {
     }
 
     /// A P-256 key that the service has never seen.
-    pub(super) fn another_key() -> EncodingKey {
+    pub(crate) fn another_key() -> EncodingKey {
         let key = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).unwrap();
         EncodingKey::from_ec_der(key.as_ref())
     }
 
     /// A public key in the forms in which a careless verifier would take it for a shared secret.
-    pub(super) fn public_key_as_secrets(key: &Jwk) -> Vec<Vec<u8>> {
+    pub(crate) fn public_key_as_secrets(key: &Jwk) -> Vec<Vec<u8>> {
         /// What comes before the point of a P-256 key in its DER form (RFC 5480).
         const SPKI: &str = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE";
         let AlgorithmParameters::EllipticCurve(curve) = &key.algorithm else { panic!("not an elliptic curve") };
