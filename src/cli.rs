@@ -15,6 +15,7 @@ mod network;
 mod serve;
 mod service_key;
 mod shown;
+mod signing_keys;
 mod stopping;
 mod users;
 
@@ -76,6 +77,11 @@ enum Command {
         #[command(subcommand)]
         command: service_key::Command,
     },
+    /// Keys that sign access tokens.
+    SigningKeys {
+        #[command(subcommand)]
+        command: signing_keys::Command,
+    },
     /// Users: lists, suspension, roles, sessions, deletion, import and export.
     Users {
         #[command(subcommand)]
@@ -117,6 +123,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Admin { command } => block_on(admin::run(load()?, command)),
         Command::Network { command } => block_on(network::run(load()?, command)),
         Command::ServiceKey { command } => block_on(service_key::run(load()?, command)),
+        Command::SigningKeys { command } => block_on(signing_keys::run(load()?, command)),
         Command::Users { command } => block_on(users::run(load()?, command)),
         Command::Audit { command } => block_on(audit::run(load()?, command)),
     }

@@ -3,6 +3,7 @@
 //! They are in Postgres, sealed, and every replica has them on its [ring](ring); whoever changes them does so alone.
 
 mod list;
+mod revoke;
 mod ring;
 
 use chrono::{DateTime, Utc};
@@ -71,14 +72,19 @@ pub async fn keep(keeping: Keeping<'_>, now: DateTime<Utc>) -> Result<(), Error>
     Ok(())
 }
 
-/// Rotates at once, due or not, and returns all keys, the newest first.
+/// Rotates at once, due or not, and returns all keys, the newest first. With `revoke_existing` the keys that there are verify
+/// nothing from then on, and new ones take their place.
 ///
 /// # Errors
 /// A failure of ours.
-pub async fn rotate(app: &App, by: &Act) -> Result<Vec<KnownKey>, Error> {
+pub async fn rotate(app: &App, by: &Act, revoke_existing: bool) -> Result<Vec<KnownKey>, Error> {
     let now = app.clock.now();
     let keeping = Keeping { pool: &app.pool, master: &app.master, settings: &app.config.tokens, insist: false };
-    change(keeping, by, now, |_| Due::Rotation).await?;
+    if revoke_existing {
+        revoke::revoke_all(keeping, by, now).await?;
+    } else {
+        change(keeping, by, now, |_| Due::Rotation).await?;
+    }
     ring::take_in(app).await;
     list_after(app, None).await
 }

@@ -27,7 +27,7 @@ pub(super) async fn rotate(
     request: Request<pb::RotateSigningKeysRequest>,
 ) -> Result<Response<pb::RotateSigningKeysResponse>, Status> {
     let call = accept(request)?;
-    let keys = signing_keys::rotate(&admin.0, &call.act()?).await?;
+    let keys = signing_keys::rotate(&admin.0, &call.act()?, call.message.revoke_existing).await?;
     Ok(Response::new(pb::RotateSigningKeysResponse { signing_keys: keys.into_iter().map(Into::into).collect() }))
 }
 

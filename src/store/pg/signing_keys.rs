@@ -85,6 +85,11 @@ statement! {
 }
 
 statement! {
+    DeleteAll {} -> (Text)
+    "DELETE FROM signing_keys RETURNING key_id"
+}
+
+statement! {
     Lock { key: i64 => BigInt } -> (Bool)
     "SELECT true FROM pg_advisory_xact_lock($1)"
 }
@@ -157,6 +162,15 @@ pub async fn update_active(
 pub async fn delete_next(conn: &mut Connection) -> Result<(), StoreError> {
     DeleteNext {}.execute(conn).await?;
     Ok(())
+}
+
+/// Deletes every key, whatever it is good for; returns which they were.
+///
+/// # Errors
+/// When the database fails.
+pub async fn delete_all(conn: &mut Connection) -> Result<Vec<String>, StoreError> {
+    let rows: Vec<(String,)> = DeleteAll {}.load(conn).await?;
+    Ok(rows.into_iter().map(|(key_id,)| key_id).collect())
 }
 
 /// Lets one replica at a time change the keys, until the transaction ends.

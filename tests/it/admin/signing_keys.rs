@@ -1,5 +1,8 @@
 //! Signing keys: they take turns by the clock or when told to, and no good token is refused for it.
 
+mod command_line;
+mod revoked;
+
 use std::time::Duration;
 
 use futures::future::join_all;

@@ -80,7 +80,8 @@ async fn a_replica_whose_clock_goes_wrong_is_not_ready_and_deletes_and_rotates_n
         signing_keys::keep(keeping, app.now()).await,
         cleanup::run(keyward, &Act::operator(), &go_on).await.map(drop),
         cleanup::run_if_due(keyward, &go_on).await.map(drop),
-        signing_keys::rotate(keyward, &Act::operator()).await.map(drop),
+        signing_keys::rotate(keyward, &Act::operator(), false).await.map(drop),
+        signing_keys::rotate(keyward, &Act::operator(), true).await.map(drop),
     ] {
         let error = refused.unwrap_err();
         assert!(matches!(error, Error::Internal(_)), "{error:?}");

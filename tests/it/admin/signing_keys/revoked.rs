@@ -1,0 +1,110 @@
+//! Signing keys that are gone, by time or by order: what they sign is believed by no replica and from no cache.
+
+use std::time::Duration;
+
+use keyward::proto::keyward::v1::RotateSigningKeysRequest;
+use keyward::proto::keyward::v1::signing_key::State;
+use serde_json::json;
+use tonic::Code;
+
+use super::{list, published, rotate, states};
+use crate::admin::{recorded, service};
+use crate::harness::{Device, Replica, TestApp, answer, refused, within_patience};
+use crate::interceptors::Forgery;
+
+/// Waits until a replica refuses the device's token as none of ours.
+async fn refused_at(replica: &Replica, device: &Device) {
+    let device = device.clone().at(replica);
+    let refusal = async {
+        loop {
+            if let Err(refusal) = device.get_account().await {
+                return refusal;
+            }
+        }
+    };
+    let refusal = within_patience("the replica to refuse the token", refusal).await;
+    refusal.with(Code::Unauthenticated, "TOKEN_INVALID");
+}
+
+#[tokio::test]
+async fn a_leaked_key_is_worth_nothing_once_it_has_retired() {
+    let app = TestApp::start().await;
+    let replica = app.replica().await;
+    let keeper = service(&app, &["signing_keys.read", "signing_keys.write"]).await;
+    let phone = app.user("alice@example.com").await.sign_in("phone").await;
+    let leaked = app.first().app.keys.current();
+    let forge = || {
+        let mut forgery = Forgery::of(&phone.tokens.access_token);
+        let now = app.now().timestamp();
+        (forgery.claims["iat"], forgery.claims["exp"]) = (json!(now), json!(now + 3600));
+        app.device("phone").bearing(&forgery.signed_with(&leaked.active.key))
+    };
+    let old = forge();
+    // Either replica has verified it, and remembers that.
+    for device in [old.clone(), old.clone().at(&replica)] {
+        device.get_account().await.unwrap();
+    }
+    rotate(&keeper).await;
+    let heard = async {
+        while replica.app.keys.current().active.key_id == leaked.active.key_id {
+            tokio::task::yield_now().await;
+        }
+    };
+    within_patience("the other replica to hear of the rotation", heard).await;
+    old.get_account().await.unwrap();
+    app.advance(Duration::from_mins(5));
+    for device in [old.clone(), old.clone().at(&replica), forge(), forge().at(&replica)] {
+        refused(device.get_account().await).with(Code::Unauthenticated, "TOKEN_INVALID");
+    }
+    // The key is off either ring, though nothing has changed in the table.
+    for replica in [app.first(), &replica] {
+        let dropped = async {
+            while replica.app.keys.current().verifying.contains_key(&leaked.active.key_id) {
+                tokio::task::yield_now().await;
+            }
+        };
+        within_patience("the retired key to be off the ring", dropped).await;
+    }
+    for device in [forge(), forge().at(&replica)] {
+        refused(device.get_account().await).with(Code::Unauthenticated, "TOKEN_INVALID");
+    }
+}
+
+#[tokio::test]
+async fn an_order_to_revoke_ends_every_token_at_once_and_no_session() {
+    let app = TestApp::start().await;
+    let replica = app.replica().await;
+    let keeper = service(&app, &["signing_keys.read", "signing_keys.write"]).await;
+    let alice = app.user("alice@example.com").await;
+    rotate(&keeper).await;
+    let mut phone = alice.sign_in("phone").await;
+    let old = Device::clone(&phone);
+    for device in [old.clone(), old.clone().at(&replica)] {
+        device.get_account().await.unwrap();
+    }
+    let before = list(&keeper).await;
+    assert_eq!(states(&before), [State::Next, State::Active, State::Retiring]);
+
+    let request = RotateSigningKeysRequest { revoke_existing: true };
+    let after = answer(keeper.admin().rotate_signing_keys(request).await).unwrap().signing_keys;
+    refused(old.get_account().await).with(Code::Unauthenticated, "TOKEN_INVALID");
+    refused_at(&replica, &old).await;
+    assert_eq!(states(&after), [State::Next, State::Active]);
+    assert_eq!(after, list(&keeper).await);
+    assert!(after.iter().all(|key| before.iter().all(|gone| gone.key_id != key.key_id)), "{before:?} {after:?}");
+    let mut kept: Vec<_> = after.iter().map(|key| key.key_id.clone()).collect();
+    kept.sort();
+    for stranger in [app.stranger(), replica.stranger()] {
+        assert_eq!(published(&stranger).await, kept);
+    }
+    let (kind, _, details) = recorded(&app, &after[1].key_id).await.swap_remove(0);
+    assert_eq!(kind, "SIGNING_KEYS_ROTATED");
+    let told = details["revoked_key_ids"].as_str().unwrap();
+    assert!(before.iter().all(|gone| told.contains(&gone.key_id)), "{told}");
+
+    // The sessions live on, and their new tokens are good everywhere.
+    phone.renew().await.unwrap();
+    for device in [Device::clone(&phone), Device::clone(&phone).at(&replica)] {
+        device.get_account().await.unwrap();
+    }
+}
