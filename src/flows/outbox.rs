@@ -14,6 +14,7 @@ use crate::model::origin::Origin;
 use crate::model::user::User;
 use crate::store::pg::Connection;
 use crate::store::pg::mail_outbox::{self, OutboxMail};
+use crate::token::master::SealedColumn;
 
 /// A mail as it is sealed.
 #[derive(Serialize, Deserialize)]
@@ -66,7 +67,7 @@ pub fn seal(app: &App, mail: Mail, now: DateTime<Utc>) -> Result<OutboxMail, Err
         content: mail.content,
     };
     let letter = serde_json::to_vec(&letter).map_err(Error::internal)?;
-    let payload = app.master.seal(mail_id.uuid().as_bytes(), &letter)?;
+    let payload = app.master.seal(SealedColumn::Mail, mail_id.uuid().as_bytes(), &letter)?;
     Ok(OutboxMail { mail_id, kind: kind.to_owned(), payload })
 }
 
@@ -75,7 +76,7 @@ pub fn seal(app: &App, mail: Mail, now: DateTime<Utc>) -> Result<OutboxMail, Err
 /// # Errors
 /// When it was sealed under a master key that is not given any more.
 pub fn open(app: &App, mail: &OutboxMail) -> Result<Mail, Error> {
-    let letter = app.master.open(mail.mail_id.uuid().as_bytes(), &mail.payload)?;
+    let letter = app.master.open(SealedColumn::Mail, mail.mail_id.uuid().as_bytes(), &mail.payload)?;
     let letter: Letter = serde_json::from_slice(&letter).map_err(Error::internal)?;
     Ok(Mail {
         to: Email::parse(&letter.to).map_err(Error::internal)?,

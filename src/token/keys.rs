@@ -15,7 +15,7 @@ use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use zeroize::Zeroizing;
 
-use super::master::{CryptoError, Master};
+use super::master::{CryptoError, Master, SealedColumn};
 use crate::config::Algorithm as SigningAlgorithm;
 
 /// Why a signing key cannot be made or used.
@@ -73,7 +73,7 @@ impl NewKey {
     /// # Errors
     /// When a primitive fails.
     pub fn seal(&self, master: &Master) -> Result<Vec<u8>, KeyError> {
-        Ok(master.seal(self.key_id.as_bytes(), &self.private_key)?)
+        Ok(master.seal(SealedColumn::SigningKey, self.key_id.as_bytes(), &self.private_key)?)
     }
 }
 
@@ -186,7 +186,7 @@ impl Keys {
         for sealed in stored {
             let key_id = sealed.key_id.to_owned();
             let private_key =
-                Zeroizing::new(master.open(key_id.as_bytes(), sealed.private_key)?);
+                Zeroizing::new(master.open(SealedColumn::SigningKey, key_id.as_bytes(), sealed.private_key)?);
             let (algorithm, key) = match sealed.algorithm {
                 "ES256" => (Algorithm::ES256, EncodingKey::from_ec_der(&private_key)),
                 "EdDSA" => (Algorithm::EdDSA, EncodingKey::from_ed_der(&private_key)),

@@ -33,6 +33,33 @@ impl From<aws_lc_rs::error::Unspecified> for CryptoError {
     }
 }
 
+/// A column, or a field in Redis, whose values are sealed. Its name is part of what authenticates a value, so that a value opens
+/// in its own column alone.
+#[derive(Clone, Copy, Debug)]
+pub enum SealedColumn {
+    /// The private key of a signing key.
+    SigningKey,
+    /// The payload of a mail in the outbox.
+    Mail,
+    /// The name of a device or network that is locked out.
+    LockoutName,
+}
+
+impl SealedColumn {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::SigningKey => "signing_keys.private_key",
+            Self::Mail => "mail_outbox.payload",
+            Self::LockoutName => "lockout.name",
+        }
+    }
+
+    /// The associated data of the value in the row with this key. No name has the byte that ends it.
+    fn associated_data(self, row: &[u8]) -> Vec<u8> {
+        [self.name().as_bytes(), &[0], row].concat()
+    }
+}
+
 /// What a derived key is for; keys of different purposes are unrelated.
 #[derive(Clone, Copy, Debug)]
 pub enum Purpose {
@@ -151,41 +178,42 @@ impl Master {
         })
     }
 
-    /// Seals `plaintext` with AES-256-GCM under a random nonce; it opens only with the same `context`.
+    /// Seals `plaintext` with AES-256-GCM under a random nonce; it opens only in the same column of the row with the same key.
     ///
     /// # Errors
     /// When the random number generator fails.
-    pub fn seal(&self, context: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, CryptoError> {
+    pub fn seal(&self, column: SealedColumn, row: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, CryptoError> {
         let mut nonce = [0; NONCE_LEN];
         self.random.fill(&mut nonce)?;
         let mut ciphertext = plaintext.to_vec();
         self.current.seal.seal_in_place_append_tag(
             Nonce::assume_unique_for_key(nonce),
-            Aad::from(context),
+            Aad::from(column.associated_data(row)),
             &mut ciphertext,
         )?;
         Ok([self.current.id.as_slice(), &nonce, &ciphertext].concat())
     }
 
-    /// Opens what [`Master::seal`] sealed.
+    /// Opens what [`Master::seal`] sealed, also what an earlier version sealed for the row without the name of the column.
     ///
     /// # Errors
     /// [`CryptoError::Unopenable`] when no master key given does.
-    pub fn open(&self, context: &[u8], sealed: &[u8]) -> Result<Vec<u8>, CryptoError> {
+    pub fn open(&self, column: SealedColumn, row: &[u8], sealed: &[u8]) -> Result<Vec<u8>, CryptoError> {
         let (id, rest) = sealed.split_first_chunk::<KEY_ID_LEN>().ok_or(CryptoError::Unopenable)?;
         let (nonce, ciphertext) = rest.split_first_chunk::<NONCE_LEN>().ok_or(CryptoError::Unopenable)?;
         let derived = std::iter::once(&self.current)
             .chain(&self.previous)
             .find(|derived| derived.id == *id)
             .ok_or(CryptoError::Unopenable)?;
-        let mut plaintext = ciphertext.to_vec();
-        let length = derived
-            .seal
-            .open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(context), &mut plaintext)
-            .map_err(|_| CryptoError::Unopenable)?
-            .len();
-        plaintext.truncate(length);
-        Ok(plaintext)
+        let open = |associated_data: &[u8]| {
+            let mut plaintext = ciphertext.to_vec();
+            let nonce = Nonce::assume_unique_for_key(*nonce);
+            let opened = derived.seal.open_in_place(nonce, Aad::from(associated_data), &mut plaintext);
+            let length = opened.map_err(|_| CryptoError::Unopenable)?.len();
+            plaintext.truncate(length);
+            Ok(plaintext)
+        };
+        open(&column.associated_data(row)).or_else(|_: CryptoError| open(row))
     }
 
     /// `N` random bytes.
@@ -205,4 +233,38 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut hash = [0; 32];
     hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
     hash
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::{Aad, CryptoError, Master, MasterKeys, Nonce, SealedColumn};
+
+    fn master() -> Master {
+        let key = "Xb04YnNbWdaW4JrHN9Fwt2q6ZWGsh4lIeCHfnuCWClU=";
+        Master::new(&MasterKeys::parse(key).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_sealed_value_opens_in_its_own_column_and_row_alone() {
+        let master = master();
+        let sealed = master.seal(SealedColumn::Mail, b"row", b"secret").unwrap();
+        assert_eq!(master.open(SealedColumn::Mail, b"row", &sealed).unwrap(), b"secret");
+        for (column, row) in [(SealedColumn::SigningKey, b"row"), (SealedColumn::Mail, b"raw")] {
+            assert!(matches!(master.open(column, row, &sealed), Err(CryptoError::Unopenable)));
+        }
+    }
+
+    #[test]
+    fn what_an_earlier_version_sealed_for_its_row_alone_opens_still() {
+        let master = master();
+        let mut ciphertext = b"secret".to_vec();
+        let nonce = [7; 12];
+        let key = &master.current.seal;
+        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(b"row"), &mut ciphertext).unwrap();
+        let sealed = [master.current.id.as_slice(), &nonce, &ciphertext].concat();
+        assert_eq!(master.open(SealedColumn::SigningKey, b"row", &sealed).unwrap(), b"secret");
+        assert!(master.open(SealedColumn::SigningKey, b"raw", &sealed).is_err());
+    }
 }

@@ -9,7 +9,7 @@ use crate::model::device::DeviceId;
 use crate::model::lockout::network_name;
 use crate::model::operation::{Scope, counted_network};
 use crate::store::limits::{Locked, Reserved, Sealed, Subject};
-use crate::token::master::{Master, Purpose};
+use crate::token::master::{Master, Purpose, SealedColumn};
 
 /// What a limit of this scope counts by: the device id, or the network of the address.
 pub(super) fn name(scope: Scope, device_id: Option<&DeviceId>, ip_address: Option<IpAddr>) -> Option<String> {
@@ -32,13 +32,13 @@ pub(super) fn sealed(app: &App, by: &Act, reserved: &Reserved) -> Vec<Sealed> {
     let seal = |(scope, subject): (Scope, Subject)| {
         let name = name(scope, by.device_id.as_ref(), by.ip_address).unwrap_or_default();
         // For its hash alone, so that no other lockout can be given it.
-        app.master.seal(&subject.0, name.as_bytes()).unwrap_or_default()
+        app.master.seal(SealedColumn::LockoutName, &subject.0, name.as_bytes()).unwrap_or_default()
     };
     reserved.subjects().map(seal).collect()
 }
 
 /// Who it is that is locked out; empty when that was sealed under a master key that is not given any more.
 pub(in crate::flows) fn open(master: &Master, locked: &Locked) -> String {
-    let name = master.open(&locked.subject.0, &locked.name).ok();
+    let name = master.open(SealedColumn::LockoutName, &locked.subject.0, &locked.name).ok();
     name.and_then(|name| String::from_utf8(name).ok()).unwrap_or_default()
 }
