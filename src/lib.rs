@@ -87,7 +87,12 @@
 //! roles were read at, together with them in one statement; so no clock has to say which token was first.
 //!
 //! What the roles permit is not in the tokens. It is [copied](flows::copied) into the memory of every replica, as the
-//! network rules are: a version in Postgres tells whether the copy is the latest.
+//! network rules are: a version in Postgres tells whether the copy is the latest. What a copy does not hold is looked up once,
+//! ten times a second at most, and callers who wait for the same look share its outcome.
+//!
+//! A database that is restored, or fails over with commits lost, gives out sequence numbers a second time. A replica therefore
+//! compares how far the feed goes, and which run of the server says so, with what it saw before. When the feed has gone back, the
+//! replica reads all of it again, and so do the watchers.
 //!
 //! # The audit trail
 //!

@@ -11,11 +11,11 @@ use tokio::time::Instant;
 use crate::app::App;
 use crate::error::Error;
 use crate::model::id::{SessionId, UserId};
-use crate::model::revocation::{Revoked, StaleUser};
+use crate::model::revocation::{FeedExtent, Revoked, StaleUser};
 use crate::model::session::EndReason;
 use crate::model::user::TokenBasis;
 use crate::store::pg::Connection;
-use crate::store::pg::revocations;
+use crate::store::pg::revocations::{self, FeedReading, Revocation};
 use crate::store::pg::sessions::Ending;
 use crate::store::pg::transactions::{self, Running};
 use crate::token::access;
@@ -35,7 +35,12 @@ pub struct Position {
     settled: i64,
     /// The highest place seen in each recent reading.
     recent: VecDeque<Seen>,
+    /// When the servers were started that have answered, the latest last. A distributed database answers from several.
+    servers: VecDeque<DateTime<Utc>>,
 }
+
+/// How many [servers](Position::servers) are remembered.
+const SERVERS: usize = 16;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Seen {
@@ -52,6 +57,25 @@ impl Seen {
 }
 
 impl Position {
+    /// Takes in how far the feed goes, and says whether it must be read anew: its sequence has gone back since it was `known`, or
+    /// another server has taken over, behind whose sequence it may have gone back and passed unseen.
+    fn has_gone_back(&mut self, known: Option<FeedExtent>, extent: FeedExtent) -> bool {
+        let server = extent.server_started_at;
+        let is_new = !self.servers.contains(&server);
+        if is_new {
+            self.servers.push_back(server);
+            if self.servers.len() > SERVERS {
+                self.servers.pop_front();
+            }
+        }
+        let gone_back =
+            known.is_some_and(|known| extent.last < known.last || is_new && server != known.server_started_at);
+        if gone_back {
+            (self.settled, self.recent) = (0, VecDeque::new());
+        }
+        gone_back
+    }
+
     fn see(&mut self, now: Instant, highest: Option<i64>) {
         if let Some(highest) = highest.filter(|highest| self.recent.back().is_none_or(|last| last.highest < *highest)) {
             self.recent.push_back(Seen { highest, at: now, numbered: None });
@@ -132,25 +156,50 @@ pub async fn follow(app: &App, position: &mut Position) -> Result<(), Error> {
     if position.is_to_settle(started) && position.settle(started, transactions::find_running(&mut conn).await?) {
         position.number(started, transactions::take_number(&mut conn).await?);
     }
-    let read = revocations::find_after(&mut conn, after, now).await?;
+    let mut read = revocations::find_after(&mut conn, after, now).await?;
+    let known = app.revocations.fed();
+    let anew = position.has_gone_back(known.map(|fed| fed.extent), read.extent);
+    if anew {
+        tracing::warn!("the database was restored, restarted or failed over: the revocation feed is read anew");
+        read = revocations::find_after(&mut conn, 0, now).await?;
+    }
     drop(conn);
-    app.revocations.revoke(read.iter().filter_map(|revocation| match revocation.revoked {
-        Revoked::Session(session_id) => Some((session_id, revocation.expires_at)),
-        Revoked::StaleUser(_) => None,
-    }));
-    for revocation in &read {
-        if let Revoked::StaleUser(stale) = revocation.revoked {
-            app.revocations.make_stale(stale, revocation.expires_at);
+    let FeedReading { revocations, extent } = read;
+    let (ended, stale) = parts(&revocations);
+    app.revocations.revoke(ended);
+    if anew {
+        app.revocations.replace_stale(started, stale);
+    } else {
+        for (user, expires_at) in stale {
+            app.revocations.make_stale(user, expires_at);
         }
     }
-    position.see(started, read.last().map(|revocation| revocation.sequence));
-    app.revocations.feed(Fed { at: started, settled: position.settled }, now);
+    position.see(started, revocations.last().map(|revocation| revocation.sequence));
+    let epoch = known.map_or(0, |fed| fed.epoch).wrapping_add(anew.into());
+    app.revocations.feed(Fed { at: started, settled: position.settled, extent, epoch }, now);
     Ok(())
+}
+
+type Ended = Vec<(SessionId, DateTime<Utc>)>;
+type Stale = Vec<(StaleUser, DateTime<Utc>)>;
+
+/// The ended sessions and the stale users among revocations, each with when the last of its tokens has expired.
+fn parts(revocations: &[Revocation]) -> (Ended, Stale) {
+    let (mut ended, mut stale) = (Vec::new(), Vec::new());
+    for revocation in revocations {
+        match revocation.revoked {
+            Revoked::Session(session_id) => ended.push((session_id, revocation.expires_at)),
+            Revoked::StaleUser(user) => stale.push((user, revocation.expires_at)),
+        }
+    }
+    (ended, stale)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Duration, Instant, OVERLAP, Position, Running};
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::{DateTime, Duration, FeedExtent, Instant, OVERLAP, Position, Running};
 
     /// Settles, with a number of this transaction if one is needed.
     fn settle(position: &mut Position, now: Instant, (oldest, next): (i64, i64), number: i64) -> i64 {
@@ -175,6 +224,32 @@ mod tests {
         assert_eq!(settle(&mut position, later, (112, 112), 112), 10);
         assert_eq!(settle(&mut position, later, (113, 113), 113), 12);
         assert!(!position.is_to_settle(later + OVERLAP));
+    }
+
+    #[test]
+    fn a_feed_that_has_gone_back_or_may_have_is_read_anew() {
+        let extent = |last, server| FeedExtent {
+            last,
+            server_started_at: DateTime::from_timestamp(1_900_000_000_i64 + server, 0).unwrap(),
+        };
+        let mut position = Position::default();
+        assert!(!position.has_gone_back(None, extent(40, 0)), "the first look");
+        position.settled = 30;
+        assert!(!position.has_gone_back(Some(extent(40, 0)), extent(40, 0)));
+        assert!(!position.has_gone_back(Some(extent(40, 0)), extent(90, 0)));
+        assert_eq!(position.settled, 30);
+        // By one number is enough, wherever it was settled.
+        assert!(position.has_gone_back(Some(extent(90, 0)), extent(89, 0)));
+        assert_eq!(position.settled, 0);
+        assert!(!position.has_gone_back(Some(extent(89, 0)), extent(89, 0)));
+        // Another server may have given out the same numbers a second time.
+        assert!(position.has_gone_back(Some(extent(89, 0)), extent(95, 7)));
+        assert!(!position.has_gone_back(Some(extent(95, 7)), extent(95, 7)));
+        // The nodes of a distributed database take turns in answering.
+        assert!(!position.has_gone_back(Some(extent(95, 7)), extent(96, 0)));
+        assert!(!position.has_gone_back(Some(extent(96, 0)), extent(97, 7)));
+        // A job that was started again knows what had been read before.
+        assert!(Position::default().has_gone_back(Some(extent(97, 7)), extent(2, 7)));
     }
 
     #[test]

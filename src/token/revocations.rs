@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::access::Grant;
 use crate::model::id::{SessionId, UserId};
-use crate::model::revocation::{Revoked, StaleUser};
+use crate::model::revocation::{FeedExtent, Revoked, StaleUser};
 
 /// How many revocations may wait for a subscriber; one that is further behind is told so.
 const BACKLOG: usize = 4096;
@@ -33,6 +33,11 @@ pub struct Fed {
     pub at: Instant,
     /// The place in it up to which nothing more can come.
     pub settled: i64,
+    /// How far it went.
+    pub extent: FeedExtent,
+    /// How often it has been read anew since the process started, because the database had gone back. Places of different
+    /// epochs cannot be compared.
+    pub epoch: u32,
 }
 
 impl Default for Revocations {
@@ -57,6 +62,8 @@ struct Stale {
     before_revision: i64,
     /// When the last of them has expired.
     expires_at: DateTime<Utc>,
+    /// When this was taken in.
+    noted_at: Instant,
 }
 
 impl Revocations {
@@ -72,10 +79,25 @@ impl Revocations {
 
     /// Makes a user's tokens of before this revision stale; what comes late or again changes nothing.
     pub fn make_stale(&self, user: StaleUser, expires_at: DateTime<Utc>) {
+        self.note_stale(&mut self.known.write().unwrap_or_else(PoisonError::into_inner), user, expires_at);
+    }
+
+    /// Puts what was read since `begun` from a database that had gone back in the place of what was known of stale users before:
+    /// the revisions of users have gone back too, and by those of before even new tokens would be stale. Sessions that ended stay
+    /// ended.
+    pub fn replace_stale(&self, begun: Instant, read: impl IntoIterator<Item = (StaleUser, DateTime<Utc>)>) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        let stale = known.stale_users.entry(user.user_id).or_insert(Stale { before_revision: i64::MIN, expires_at });
+        known.stale_users.retain(|_, stale| stale.noted_at >= begun);
+        for (user, expires_at) in read {
+            self.note_stale(&mut known, user, expires_at);
+        }
+    }
+
+    fn note_stale(&self, known: &mut Known, user: StaleUser, expires_at: DateTime<Utc>) {
+        let unknown = || Stale { before_revision: i64::MIN, expires_at, noted_at: Instant::now() };
+        let stale = known.stale_users.entry(user.user_id).or_insert_with(unknown);
         if stale.before_revision < user.revision {
-            stale.before_revision = user.revision;
+            (stale.before_revision, stale.noted_at) = (user.revision, Instant::now());
             self.tell(Revoked::StaleUser(user));
         }
         stale.expires_at = stale.expires_at.max(expires_at);
@@ -149,10 +171,30 @@ mod tests {
         assert!(!revocations.contain(&grant(alice, session, 7)));
         assert!(!revocations.contain(&grant(bob, session, 1)));
 
-        revocations.feed(Fed { at: Instant::now(), settled: 0 }, now);
+        let extent = FeedExtent { last: 7, server_started_at: now };
+        revocations.feed(Fed { at: Instant::now(), settled: 0, extent, epoch: 0 }, now);
         assert!(revocations.contain(&grant(alice, session, 6)));
-        revocations.feed(Fed { at: Instant::now(), settled: 0 }, later);
+        revocations.feed(Fed { at: Instant::now(), settled: 0, extent, epoch: 0 }, later);
         assert!(!revocations.contain(&grant(alice, session, 6)));
+    }
+
+    #[test]
+    fn a_database_that_has_gone_back_takes_its_revisions_with_it_and_no_ended_session() {
+        let now = DateTime::from_timestamp(1_900_000_000, 0).unwrap();
+        let later = now + Duration::from_mins(4);
+        let (alice, bob, session) = (UserId::new(now), UserId::new(now), SessionId::new(now));
+        let revocations = Revocations::default();
+        let stale = |user_id, revision| StaleUser { user_id, revision, issued_before: now };
+        revocations.make_stale(stale(alice, 9), later);
+        revocations.revoke([(session, later)]);
+        let begun = Instant::now();
+        // A change of this process, after the reading had begun.
+        revocations.make_stale(stale(bob, 3), later);
+        revocations.replace_stale(begun, [(stale(alice, 6), later)]);
+        let other = SessionId::new(now);
+        assert!(revocations.contain(&grant(alice, other, 5)) && !revocations.contain(&grant(alice, other, 6)));
+        assert!(revocations.contain(&grant(bob, other, 2)));
+        assert!(revocations.contain(&grant(alice, session, 6)));
     }
 
     #[test]

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::DateTime;
 use futures::stream;
 use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
 use crate::app::App;
+use crate::error::Error;
 use crate::flows::revocations::{self, News, Watch};
-use crate::model::revocation::{Revoked, StaleUser};
+use crate::model::revocation::{FeedPlace, Revoked, StaleUser};
 use crate::proto::keyward::v1::{self as pb, WatchRevocationsRequest, WatchRevocationsResponse};
 use crate::rpc::accept::accept;
 use crate::rpc::watch::{Messages, Watcher, messages};
@@ -36,10 +38,22 @@ pub(super) async fn watch(
     request: Request<WatchRevocationsRequest>,
 ) -> Result<Response<Messages<WatchRevocationsResponse>>, Status> {
     let call = accept(request)?;
-    let after = cursor::read(&app.master, METHOD, &call.message.cursor)?.unwrap_or_default();
+    let after = place(app, &call.message.cursor)?;
     let watch = revocations::watch(app, after).await?;
     let watching = Watching { watcher: Watcher::of(app, &call)?, watch, told_at: None };
     Ok(Response::new(messages(stream::try_unfold(watching, next))))
+}
+
+/// The place that a cursor stands for; none at the beginning.
+fn place(app: &App, cursor: &str) -> Result<Option<FeedPlace>, Error> {
+    match cursor::read(&app.master, METHOD, cursor) {
+        Ok(place) => Ok(place.and_then(|[started_at, sequence]| {
+            Some(FeedPlace { sequence, server_started_at: DateTime::from_timestamp_micros(started_at)? })
+        })),
+        // One of an earlier version, which does not say of which server it is: its watcher is told everything again.
+        Err(Error::CursorInvalid) => cursor::read::<1>(&app.master, METHOD, cursor).map(|_| None),
+        Err(error) => Err(error),
+    }
 }
 
 /// The next message, with what the one after it needs; none when the service drains.
@@ -70,7 +84,8 @@ fn message(app: &App, news: News) -> WatchRevocationsResponse {
             Revoked::StaleUser(user) => stale_users.push(user.into()),
         }
     }
-    let cursor = cursor::write(&app.master, METHOD, news.position);
+    let FeedPlace { sequence, server_started_at } = news.position;
+    let cursor = cursor::write(&app.master, METHOD, [server_started_at.timestamp_micros(), sequence]);
     let feed_age = prost_types::Duration::try_from(news.age).ok();
     WatchRevocationsResponse { revoked_session_ids, stale_users, cursor, feed_age }
 }

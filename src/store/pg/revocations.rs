@@ -3,6 +3,7 @@
 //! Revocations are written by the statements that end sessions, stale users by whatever changes roles.
 
 use chrono::{DateTime, Utc};
+use diesel::Queryable;
 use diesel::sql_types::{BigInt, Nullable, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
@@ -10,7 +11,7 @@ use uuid::Uuid;
 use super::expired::delete_expired;
 use super::statement::statement;
 use super::{Connection, StoreError};
-use crate::model::revocation::{Revoked, StaleUser};
+use crate::model::revocation::{FeedExtent, Revoked, StaleUser};
 
 /// Access tokens that must not be believed.
 #[derive(Clone, Copy, Debug)]
@@ -23,15 +24,36 @@ pub struct Revocation {
     pub expires_at: DateTime<Utc>,
 }
 
+/// What a look at the feed has found.
+#[derive(Debug)]
+pub struct FeedReading {
+    /// What came after the place that was asked for and still matters, in the order of writing.
+    pub revocations: Vec<Revocation>,
+    /// How far the feed goes.
+    pub extent: FeedExtent,
+}
+
 statement! {
     FindAfter { sequence: i64 => BigInt, now: DateTime<Utc> => Timestamptz }
-        -> (BigInt, Timestamptz, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<BigInt>, Nullable<Timestamptz>)
-    "SELECT sequence, expires_at, session_id, NULL, NULL, NULL
-        FROM revocations WHERE sequence > $1 AND expires_at > $2
-    UNION ALL
-    SELECT sequence, expires_at, NULL, user_id, revision, issued_before
-        FROM stale_users WHERE sequence > $1 AND expires_at > $2
-    ORDER BY sequence"
+        -> (
+            BigInt,
+            Timestamptz,
+            Nullable<BigInt>,
+            Nullable<Timestamptz>,
+            Nullable<SqlUuid>,
+            Nullable<SqlUuid>,
+            Nullable<BigInt>,
+            Nullable<Timestamptz>,
+        )
+    // One row without a revocation when there is none. The USAGE that a role needs to write is enough for the function.
+    "SELECT coalesce(pg_sequence_last_value('revocations_sequence_seq'::regclass), 0), pg_postmaster_start_time(), feed.*
+    FROM (VALUES (true)) always LEFT JOIN (
+        SELECT sequence, expires_at, session_id, NULL::uuid, NULL::bigint, NULL::timestamptz
+            FROM revocations WHERE sequence > $1 AND expires_at > $2
+        UNION ALL
+        SELECT sequence, expires_at, NULL, user_id, revision, issued_before
+            FROM stale_users WHERE sequence > $1 AND expires_at > $2
+    ) feed ON true ORDER BY feed.sequence"
 }
 
 statement! {
@@ -45,18 +67,28 @@ statement! {
     "INSERT INTO stale_users (user_id, revision, issued_before, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)"
 }
 
-type Row = (i64, DateTime<Utc>, Option<Uuid>, Option<Uuid>, Option<i64>, Option<DateTime<Utc>>);
+#[derive(Queryable)]
+struct FeedRow {
+    last: i64,
+    server_started_at: DateTime<Utc>,
+    sequence: Option<i64>,
+    expires_at: Option<DateTime<Utc>>,
+    session_id: Option<Uuid>,
+    user_id: Option<Uuid>,
+    revision: Option<i64>,
+    issued_before: Option<DateTime<Utc>>,
+}
 
-/// What came into the feed after `sequence` and still matters, in the order of writing.
+/// What came into the feed after `sequence` and still matters, and how far the feed goes, in one statement.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn find_after(
-    conn: &mut Connection,
-    sequence: i64,
-    now: DateTime<Utc>,
-) -> Result<Vec<Revocation>, StoreError> {
-    FindAfter { sequence, now }.load::<Row>(conn).await?.into_iter().map(revocation).collect()
+pub async fn find_after(conn: &mut Connection, sequence: i64, now: DateTime<Utc>) -> Result<FeedReading, StoreError> {
+    let rows: Vec<FeedRow> = FindAfter { sequence, now }.load(conn).await?;
+    let [first, ..] = rows.as_slice() else { return Err(StoreError::Corrupt { column: "revocations.sequence" }) };
+    let extent = FeedExtent { last: first.last, server_started_at: first.server_started_at };
+    let revocations = rows.iter().filter_map(|row| revocation(row).transpose()).collect::<Result<_, _>>()?;
+    Ok(FeedReading { revocations, extent })
 }
 
 /// Makes a user's access tokens of earlier revisions stale. Called with the user locked.
@@ -75,16 +107,17 @@ pub async fn insert_stale_user(
     Ok(())
 }
 
-fn revocation(row: Row) -> Result<Revocation, StoreError> {
-    let revoked = match row {
-        (_, _, Some(session_id), ..) => Revoked::Session(session_id.into()),
-        (_, _, None, Some(user_id), Some(revision), Some(issued_before)) => {
+/// The revocation of a row; none in the row of an empty feed.
+fn revocation(row: &FeedRow) -> Result<Option<Revocation>, StoreError> {
+    let (Some(sequence), Some(expires_at)) = (row.sequence, row.expires_at) else { return Ok(None) };
+    let revoked = match (row.session_id, row.user_id, row.revision, row.issued_before) {
+        (Some(session_id), ..) => Revoked::Session(session_id.into()),
+        (None, Some(user_id), Some(revision), Some(issued_before)) => {
             Revoked::StaleUser(StaleUser { user_id: user_id.into(), revision, issued_before })
         }
         _ => return Err(StoreError::Corrupt { column: "stale_users" }),
     };
-    let (sequence, expires_at, ..) = row;
-    Ok(Revocation { sequence, revoked, expires_at })
+    Ok(Some(Revocation { sequence, revoked, expires_at }))
 }
 
 delete_expired! {

@@ -36,7 +36,7 @@ pub(in crate::rpc::admin) async fn watch(
     let filter = filter((&call.message.actor_id, &call.message.subject_id, &call.message.kinds), start)?;
     // A cursor is good for anyone who may watch, and for no other filter. Where the stream began is no part of that.
     let stream = format!("WatchAuditEvents {}", identity(&EventFilter { start: None, ..filter.clone() }));
-    let after = cursor::read(&app.master, &stream, &call.message.cursor)?;
+    let after = cursor::read(&app.master, &stream, &call.message.cursor)?.map(|[place]| place);
     let watch = audit::watch(app.clone(), filter, after).await?;
     Ok(Response::new(messages(stream::try_unfold(Watching { watcher, watch, stream, told_at: None }, next))))
 }
@@ -54,7 +54,7 @@ async fn next(mut watching: Watching) -> Result<Option<(WatchAuditEventsResponse
             audit::follow(&watching.watcher.app).await?;
         }
         watching.told_at = Some(Instant::now());
-        let cursor = cursor::write(&watching.watcher.app.master, &watching.stream, watching.watch.position());
+        let cursor = cursor::write(&watching.watcher.app.master, &watching.stream, [watching.watch.position()]);
         let audit_events = events.into_iter().map(Into::into).collect();
         return Ok(Some((WatchAuditEventsResponse { audit_events, cursor }, watching)));
     }
