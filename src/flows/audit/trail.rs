@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::{Mutex, watch};
+use tokio::time::Instant;
 
 use crate::app::App;
 use crate::error::Error;
+use crate::flows::copied::Outcomes;
 use crate::model::audit::{AuditEvent, EventFilter};
 use crate::store::pg::audit_events::{self, Progress};
 use crate::store::pg::transactions;
@@ -32,6 +34,8 @@ pub struct Trail {
     standing: watch::Sender<Standing>,
     /// Held while the database is looked at.
     reading: Mutex<Reading>,
+    /// How the latest looks ended, for watchers who begin while one runs.
+    outcomes: Outcomes,
 }
 
 /// What watchers have to know.
@@ -95,8 +99,20 @@ pub async fn follow(app: &App) -> Result<(), Error> {
     look(app).await.map(|_| ())
 }
 
+/// How far the trail goes now. Callers who wait for the same look share its outcome.
 async fn look(app: &App) -> Result<Standing, Error> {
+    let asked = Instant::now();
     let mut reading = app.trail.reading.lock().await;
+    if let Some(shared) = app.trail.outcomes.since(asked) {
+        return shared.map(|()| reading.standing);
+    }
+    let begun = Instant::now();
+    let outcome = read_progress(app, &mut reading).await;
+    app.trail.outcomes.note(begun, &outcome);
+    outcome
+}
+
+async fn read_progress(app: &App, reading: &mut Reading) -> Result<Standing, Error> {
     let mut conn = app.job_pool.get().await?;
     let progress = audit_events::find_progress(&mut conn).await?;
     if reading.take_in(progress) {
