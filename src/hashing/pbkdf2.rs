@@ -1,6 +1,6 @@
 //! PBKDF2 (RFC 8018) in the forms that are about: passlib's `$pbkdf2-sha256$29000$salt$output`, the PHC form with
-//! `i=29000,l=32` in that place, whose output may be cut short of the digest, and Django's
-//! `pbkdf2_sha256$600000$salt$output`, whose salt is text.
+//! `i=29000,l=32` in that place, and Django's `pbkdf2_sha256$600000$salt$output`, whose salt is text. The output may be shorter
+//! or longer than the digest.
 
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
@@ -15,8 +15,11 @@ use zeroize::Zeroizing;
 use super::stored::HashUnusable;
 use crate::config::Ceilings;
 
-/// A shorter output could be met by chance.
+/// The shortest output that is read, because a shorter one could be met by chance.
 const MIN_OUTPUT_BYTES: usize = 16;
+
+/// The longest output that is read. Old Keycloak makes 64 bytes with SHA-256.
+const MAX_OUTPUT_BYTES: usize = 256;
 
 /// The usual base64, with or without padding.
 pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -31,7 +34,7 @@ pub(super) struct Pbkdf2 {
     algorithm: Algorithm,
     iterations: NonZeroU32,
     salt: Vec<u8>,
-    /// No longer than the digest: a longer one would cost its maker's guesser nothing more, and us a multiple.
+    /// At most the first block, as long as the digest. Each further block costs as much again, and no guesser computes it.
     output: Vec<u8>,
 }
 
@@ -57,8 +60,9 @@ impl Pbkdf2 {
             _ => return None,
         };
         let salt = if is_django { salt.as_bytes().to_vec() } else { decode(salt)? };
-        let Costs { iterations, lengths } = Costs::parse(costs, length)?;
-        let output = decode(output).filter(|output| lengths.contains(&output.len()))?;
+        let Costs { iterations, lengths } = Costs::parse(costs)?;
+        let mut output = decode(output).filter(|output| lengths.contains(&output.len()))?;
+        output.truncate(length);
         Some(Self { algorithm, iterations, salt, output })
     }
 
@@ -82,13 +86,13 @@ struct Costs {
 }
 
 impl Costs {
-    /// `29000`, where the output is as long as the digest; or `i=29000,l=32`, where `l` is the length, and without it the output
-    /// shows what it is.
-    fn parse(text: &str, digest: usize) -> Option<Self> {
+    /// Reads `29000`, or `i=29000,l=32`, where `l` is the length of the output.
+    fn parse(text: &str) -> Option<Self> {
+        let mut lengths = MIN_OUTPUT_BYTES..=MAX_OUTPUT_BYTES;
         if !text.contains('=') {
-            return Some(Self { iterations: text.parse().ok()?, lengths: digest..=digest });
+            return Some(Self { iterations: text.parse().ok()?, lengths });
         }
-        let (mut iterations, mut lengths) = (None, MIN_OUTPUT_BYTES..=digest);
+        let mut iterations = None;
         for pair in text.split(',') {
             match pair.split_once('=')? {
                 ("i", number) => iterations = Some(number.parse().ok()?),

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::hashing::Hasher;
@@ -55,6 +56,17 @@ impl<'de> Deserialize<'de> for VerifyTime {
     }
 }
 
+impl Record {
+    /// Reads a JSON object. An array is refused, because its items would be taken for fields by their position.
+    fn parse(line: &str) -> Result<Self, String> {
+        let is_object = line.trim_start().starts_with('{');
+        if !is_object && serde_json::from_str::<IgnoredAny>(line).is_ok() {
+            return Err("must be a JSON object".to_owned());
+        }
+        serde_json::from_str(line).map_err(|error| without_line(&error))
+    }
+}
+
 /// What lines are judged by.
 pub(super) struct Judge<'a> {
     pub(super) hasher: &'a Hasher,
@@ -74,7 +86,7 @@ pub(super) struct Given {
 impl Judge<'_> {
     /// Reads a line; or says, field first, why it is refused.
     pub(super) fn read(&self, line: &str) -> Result<Given, String> {
-        let record: Record = serde_json::from_str(line).map_err(|error| without_line(&error))?;
+        let record = Record::parse(line)?;
         let email = Email::parse(&record.email).map_err(|cause| format!("email: {cause}"))?;
         let says = Record { email: email.as_str().to_owned(), ..record.clone() };
         let created_at = record.create_time.map(|text| self.time("create_time", &text)).transpose()?;

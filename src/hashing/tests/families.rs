@@ -100,6 +100,25 @@ async fn bcrypt_ends_where_it_always_did() {
     assert_eq!(verify(&format!("{PASSWORD}\0{PASSWORD}"), HASHES[0]).await, Verdict::Wrong);
 }
 
+/// hashlib's output of 64 bytes under SHA-256, which is longer than the digest, as old Keycloak made it.
+const KEYCLOAK: &str = "VGtcgs6n9J3ivDdw7kwu2kaubLczZGmaH3v/zDOTlUqo426bh4Evt6qvUQ4U90AKCrBnzWXugaEQlm8nk7UWxw";
+
+#[tokio::test]
+async fn a_pbkdf2_output_is_compared_as_far_as_one_block_goes_whatever_its_length() {
+    let hasher = Hasher::new(&small()).unwrap();
+    let shorter =
+        ["VGtcgs6n9J3ivDdw7kwu2g", "VGtcgs6n9J3ivDdw7kwu2kaubLc", "VGtcgs6n9J3ivDdw7kwu2kaubLczZGmaH3v/zDOTlUo"];
+    let lengths = [("i=1000,l=64", KEYCLOAK), ("i=1000", KEYCLOAK), ("1000", KEYCLOAK)].into_iter();
+    for (costs, output) in lengths.chain(shorter.map(|output| ("1000", output))) {
+        let hash = stored(&format!("$pbkdf2-sha256${costs}$c2l4dGVlbiBieXRlcyBvaw${output}"));
+        hasher.examine(&hash).unwrap();
+        let verdict = hasher.verify(password(PASSWORD), Some(&hash)).await.unwrap();
+        assert!(matches!(verdict, Verdict::Right { rehash: Some(_) }), "{costs} {output}: {verdict:?}");
+        let verdict = hasher.verify(password("seven lamps over the canals"), Some(&hash)).await.unwrap();
+        assert_eq!(verdict, Verdict::Wrong, "{costs} {output}");
+    }
+}
+
 #[tokio::test]
 async fn what_costs_more_than_the_ceilings_is_not_computed() {
     let hasher = Hasher::new(&small()).unwrap();
@@ -147,9 +166,9 @@ fn what_is_not_whole_is_refused() {
     let endless = format!("{}{}", HASHES[5], "A".repeat(500));
     hasher.examine(&stored(&endless)).unwrap_err();
     for hash in HASHES {
-        // The output of these may have any length, where they do not say which; of the others it is the digest's, with or
-        // without padding.
-        let is_open = ["$scrypt", "$argon2", "$pbkdf2-sha256$i=1000$"].iter().any(|start| hash.starts_with(start));
+        // The output of these may have any length, where they do not say which.
+        let is_open = ["$scrypt", "$argon2"].iter().any(|start| hash.starts_with(start))
+            || hash.contains("pbkdf2") && !hash.contains("l=");
         let end = if is_open { hash.rfind('$').unwrap() + 1 } else { hash.trim_end_matches('=').len() };
         for cut in 1..end {
             hasher.examine(&stored(&hash[..cut])).unwrap_err();
@@ -170,14 +189,15 @@ fn what_is_not_whole_is_refused() {
         (HASHES[6], "i=1000", "x=1000"),
         (HASHES[6], "sha256", "sha3"),
         (HASHES[9], "QVI=", "QVI=$"),
-        (HASHES[5], "q7yfiJk9d1.asBvZuAa3U7z6GwEKC5a7qj8IpQD4E1s", "q7yfiJk9d1.asBvZuAa3U7z6GwEKC5a7qg"),
+        (HASHES[5], "q7yfiJk9d1.asBvZuAa3U7z6GwEKC5a7qj8IpQD4E1s", "q7yfiJk9d1.asBvZuAa3"),
         (HASHES[13], "$26", "$.6"),
         (HASHES[13], "6....", "....."),
         (HASHES[13], "6....", "6..!."),
         (HASHES[13], "Kwm7", "Kwm"),
         (HASHES[13], "Kwm7", "Kwm77"),
         (HASHES[15], "l=32", "l=31"),
-        (HASHES[15], "l=32", "l=65"),
+        (HASHES[15], "l=32", "l=64"),
+        (HASHES[15], "l=32", "l=257"),
         (HASHES[16], "l=16", "l=15"),
         (HASHES[16], "77ys7kpOhBTTIKoeBUDGVA", "77ys7kpOhBTTIKoeBUDG"),
         (HASHES[17], "VGtcgs6n9J3ivDdw7kwu2kaubLc", "VGtcgs6n9J3ivDdw7kwu"),

@@ -10,7 +10,7 @@ use crate::admin::recorded;
 use crate::harness::{PASSWORD, TestApp, refused};
 
 /// Hashes of the password that everybody has here, as passlib and Django made them.
-const HASHES: [(&str, &str); 9] = [
+const HASHES: [(&str, &str); 10] = [
     ("bcrypt", "$2b$04$JeTGP/zrj6vLpoFIoN0XDOaj//rGNuL7qS8FRkiVupILO5hMfVXIC"),
     ("bcrypt-old", "$2a$04$E8f74M8ialGaDxVjkFjNl.cg02ssBdny1HLoBDI808TIvlJNh8w9m"),
     ("bcrypt-php", "$2y$04$Ir1LFB73Gu1SOsV1GEkoQ.nn0kMy1cMp1arK/w3ORKt8QCbgzV5Ny"),
@@ -19,6 +19,10 @@ const HASHES: [(&str, &str); 9] = [
     (
         "pbkdf2-512",
         "$pbkdf2-sha512$1000$xDiHkHLuPQdA6F2L8f7/fw$90ebCZIZEyPPjWSFf4vfMIkafTZu2Ki43SHHWmk94xNfcwpNsHrJ1deoL.x3eHFfghhhZVfmFz.rZbpIw2CUZQ",
+    ),
+    (
+        "keycloak",
+        "$pbkdf2-sha256$i=1000,l=64$c2l4dGVlbiBieXRlcyBvaw$VGtcgs6n9J3ivDdw7kwu2kaubLczZGmaH3v/zDOTlUqo426bh4Evt6qvUQ4U90AKCrBnzWXugaEQlm8nk7UWxw",
     ),
     ("django", "pbkdf2_sha256$1000$saltySALT0123456789abc$UpN1m0+TnBuq1Rv6PSJJ3m2uUfsxfzcyjzPpqojXQVI="),
     ("argon2i", "$argon2i$v=19$m=64,t=2,p=2$pnSO8T7HmNM6p7S2FoIQQg$z8MuNX46bHfxCs3EQUVHctRXqzA4dmeFBkzNtxvsODs"),
@@ -34,7 +38,7 @@ async fn passwords_hashed_elsewhere_let_their_owners_in_and_are_renewed() {
         writeln!(lines, r#"{{"email":"{name}@example.com","password_hash":"{hash}"}}"#).unwrap();
     }
     let ran = import(&app, &lines, &["--json"]).await;
-    assert_eq!((ran.code, summary(&ran)), (Some(0), (9, 0, 0)), "{ran:?}");
+    assert_eq!((ran.code, summary(&ran)), (Some(0), (10, 0, 0)), "{ran:?}");
     let device = app.device("phone");
     for (name, hash) in HASHES {
         let email = format!("{name}@example.com");
@@ -131,7 +135,14 @@ async fn a_bad_line_is_told_with_its_number_and_loses_nothing_of_the_others() {
     let app = TestApp::start().await;
     let bad = [
         ("{", "is not JSON"),
-        ("[]", "invalid length 0"),
+        ("[]", "must be a JSON object"),
+        ("\"ada@example.com\"", "must be a JSON object"),
+        ("null", "must be a JSON object"),
+        // All nine fields by their position: an administrator, if it were taken.
+        (
+            r#" [null,"array@example.com",null,null,null,["admin"],null,"2020-01-01T00:00:00Z",null]"#,
+            "must be a JSON object",
+        ),
         (r#"{"display_name":"Nobody"}"#, "missing field `email`"),
         (r#"{"email":"nobody"}"#, "email: "),
         (r#"{"email":"a@example.com","passwort":"x"}"#, "unknown field `passwort`"),
@@ -167,13 +178,13 @@ async fn a_bad_line_is_told_with_its_number_and_loses_nothing_of_the_others() {
         writeln!(lines, "{{\"email\":\"good{number}@example.com\"}}\n{line}").unwrap();
     }
     let ran = import(&app, &lines, &["--json"]).await;
-    assert_eq!((ran.code, summary(&ran)), (Some(1), (19, 0, 19)), "{ran:?}");
+    assert_eq!((ran.code, summary(&ran)), (Some(1), (22, 0, 22)), "{ran:?}");
     let told: Vec<_> = ran.err.lines().filter(|line| line.starts_with("line ")).collect();
     assert_eq!(told.len(), bad.len(), "{}", ran.err);
     for (number, ((_, reason), told)) in bad.iter().zip(told).enumerate() {
         assert!(told.starts_with(&format!("line {}: {reason}", 2 * number + 2)), "{reason}: {told}");
     }
-    assert!(ran.err.ends_with("keyward: 19 of 38 lines were refused\n"), "{}", ran.err);
+    assert!(ran.err.ends_with("keyward: 22 of 44 lines were refused\n"), "{}", ran.err);
 }
 
 #[tokio::test]
