@@ -26,6 +26,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::{self, Config};
+use crate::stderr;
 
 /// Why a command failed; printed with its causes.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -98,13 +99,15 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match run(arguments) {
+    let code = match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             report(failure.as_ref());
             if failure.is::<WrongUsage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
-    }
+    };
+    logging::flush();
+    code
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
@@ -146,7 +149,7 @@ fn report(failure: &(dyn std::error::Error + 'static)) {
         text.push_str(&cause.to_string());
         source = cause.source();
     }
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _nobody_listens = stderr::write((text + "\n").as_bytes());
 }
 
 /// Prints to standard output.

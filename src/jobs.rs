@@ -85,7 +85,9 @@ impl Jobs {
                 if job.await.is_ok() {
                     return;
                 }
-                tracing::error!(job = name, "a job panicked and will be started again");
+                // Nothing that goes wrong in telling of it ends the job for good.
+                let told = || tracing::error!(job = name, "a job panicked and will be started again");
+                let _panicked_again = std::panic::catch_unwind(AssertUnwindSafe(told));
                 pause(RESTART_AFTER, &shutdown).await;
             }
         });

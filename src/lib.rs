@@ -140,6 +140,11 @@
 //!
 //! # Many replicas
 //!
+//! # The log
+//!
+//! Log lines go to [standard error](stderr) through a bounded buffer and a thread of its own. When nobody reads them they are
+//! dropped and counted: no call, probe or job waits for the log, and panics are told there too.
+//!
 //! A replica holds nothing that it cannot rebuild from Postgres or Redis. What must happen once is one statement, or happens
 //! with the user's row locked: the device limit, a code's attempts, a reset token's one use. Migrations are embedded,
 //! and each is applied in a transaction that holds an advisory lock, so that replicas may start together. The cleanup goes by a
@@ -167,3 +172,4 @@ pub mod rpc;
 pub mod service;
 pub mod store;
 pub mod token;
+pub mod stderr;

@@ -2,11 +2,14 @@
 
 use std::sync::atomic::AtomicI64;
 
-use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+
+use crate::stderr;
 
 /// The type of what [`Metrics::render`] gives.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -32,8 +35,26 @@ impl Default for Metrics {
         let (redis_up, refusals) = (Gauge::default(), Family::default());
         registry.register("redis_up", "1 while limits are counted in Redis, 0 while they are not", redis_up.clone());
         registry.register("limit_refusals", "Calls refused by a throttle or a lockout", refusals.clone());
-        Self { registry, redis_up, refusals }
+        let (mail_pending, mail_oldest_seconds) = (Gauge::default(), Gauge::default());
+        registry.register("mail_pending", "Mails that wait to be delivered", mail_pending.clone());
+        registry.register("mail_oldest_seconds", "How long the oldest of them waits", mail_oldest_seconds.clone());
+        let mail_deliveries = Family::default();
+        registry.register("mail_deliveries", "Mails that came to an end, by how", mail_deliveries.clone());
+        registry.register_collector(Box::new(LogLines));
+        Self { registry, redis_up, refusals, mail_pending, mail_oldest_seconds, mail_deliveries }
     }
+/// The log lines that could not be written, which the writer of the log counts.
+#[derive(Debug)]
+struct LogLines;
+
+impl Collector for LogLines {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let dropped = ConstCounter::new(stderr::dropped());
+        let help = "Log lines that could not be written";
+        dropped.encode(encoder.encode_descriptor("log_lines_dropped", help, None, dropped.metric_type())?)
+    }
+}
+
 }
 
 impl Metrics {
@@ -78,3 +99,4 @@ mod tests {
         assert!(text.ends_with("# EOF\n"), "{text}");
     }
 }
+        assert!(text.contains("keyward_log_lines_dropped_total 0\n"), "{text}");

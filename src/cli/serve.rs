@@ -27,7 +27,7 @@ pub(super) async fn run(load: impl FnOnce() -> Result<Config, Failure>) -> Resul
         return Ok(());
     };
     let address = listener.local_addr()?;
-    print(&format!("listening on {address}\n"))?;
+    announce(format!("listening on {address}\n"))?;
     tracing::info!(server.address = %address, version = env!("CARGO_PKG_VERSION"), "the service is ready");
     service::run(app, listener, http_listener, told_to_stop(signals)).await?;
     tracing::info!("the service has stopped");
@@ -53,6 +53,16 @@ async fn start(config: Config) -> Result<Started, Failure> {
     Ok(Started { app, listener, http_listener })
 }
 
+/// Prints a line for whoever started the service, without waiting for a reader.
+fn announce(line: String) -> Result<(), Failure> {
+    std::thread::Builder::new().name("stdout".to_owned()).spawn(move || {
+        if let Err(error) = print(&line) {
+            tracing::warn!(error, "standard output cannot be written to");
+        }
+    })?;
+    Ok(())
+}
+
 async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| format!("cannot listen on {key} = {address}: {error}").into())
 }
@@ -63,6 +73,7 @@ async fn told_to_stop(mut signals: StopSignals) {
     tokio::spawn(async move {
         signals.next().await;
         tracing::warn!("told to stop again; not waiting any longer");
+        logging::flush();
         std::process::exit(1);
     });
 }

@@ -10,7 +10,7 @@ mod list_users;
 mod lockouts;
 mod network_rules;
 mod operator;
-mod program;
+pub(crate) mod program;
 mod roles;
 mod service_keys;
 mod set_user_roles;

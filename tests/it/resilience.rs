@@ -1,6 +1,7 @@
 //! What happens when the parts that the service stands on fail, or the service itself is ended.
 
 mod database;
+mod log;
 mod mail;
 mod restart;
 mod shutdown;

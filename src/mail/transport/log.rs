@@ -1,13 +1,14 @@
 //! Mail on standard error, readable, for development only: codes end up wherever the logs go.
 
-use std::io::Write;
+use std::io;
 
 use super::super::SendError;
 use super::super::letter::Letter;
+use crate::stderr;
 
-/// Prints a letter in one write, so that logs do not come between its lines.
+/// Prints a letter in one piece, so that logs do not come between its lines. Does not wait for a reader.
 pub(super) fn send(letter: &Letter) -> Result<(), SendError> {
-    std::io::stderr().lock().write_all(block(letter).as_bytes()).map_err(SendError::Write)
+    stderr::write(block(letter).as_bytes()).map_err(|full| SendError::Write(io::Error::other(full)))
 }
 
 /// A letter's main headers and text, in a frame.

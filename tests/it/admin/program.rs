@@ -7,14 +7,14 @@ use crate::harness::{Settings, within_patience};
 
 /// What a run of the program has left.
 #[derive(Debug)]
-pub(super) struct Ran {
-    pub(super) code: Option<i32>,
-    pub(super) out: String,
-    pub(super) err: String,
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 /// Runs `keyward` with these settings and arguments, `input` being what it reads. It has the machine's clock.
-pub(super) async fn keyward(settings: &Settings, arguments: &[&str], input: &str) -> Ran {
+pub(crate) async fn keyward(settings: &Settings, arguments: &[&str], input: &str) -> Ran {
     let mut command = program(settings, arguments);
     let (input, mut child) = (input.to_owned(), command.spawn().unwrap());
     let running = tokio::task::spawn_blocking(move || {
@@ -28,7 +28,7 @@ pub(super) async fn keyward(settings: &Settings, arguments: &[&str], input: &str
 }
 
 /// `keyward` with these settings and arguments, ready to run.
-pub(super) fn program(settings: &Settings, arguments: &[&str]) -> Command {
+pub(crate) fn program(settings: &Settings, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_keyward"));
     command.args(arguments).env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.envs(settings.environment());
