@@ -20,11 +20,13 @@ pub mod master_key;
 mod passwords;
 mod problems;
 mod redis;
+mod redis_url;
 mod required;
 mod revocations;
 mod secret;
 mod server;
 mod sessions;
+mod smtp;
 #[cfg(test)]
 mod tests;
 mod throttle;
@@ -56,9 +58,11 @@ pub use mail::{Mail, MailTransport};
 pub use master_key::MasterKeys;
 pub use passwords::{Ceilings, Passwords, Workers};
 pub use redis::Redis;
+pub use redis_url::{RedisUrl, RedisUrlInvalid};
 pub use revocations::Revocations;
 pub use server::Server;
 pub use sessions::Sessions;
+pub use smtp::{SmtpEncryption, SmtpServer, SmtpUrlInvalid};
 pub use throttle::{Quota, Throttle, ThrottleOperations, ThrottleStore};
 pub use tokens::{Algorithm, MAX_ACCESS_TTL, Tokens};
 
@@ -124,6 +128,7 @@ impl Config {
         }
         layers.add_environment(environment);
         secret::read_files(&mut layers);
+        layers.choose_transport();
         let Layers { values, mut problems, .. } = layers;
 
         let document =

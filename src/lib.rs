@@ -157,6 +157,7 @@
 pub mod app;
 pub mod cli;
 pub mod clock;
+pub mod certificates;
 pub mod config;
 pub mod database;
 pub mod error;

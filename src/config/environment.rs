@@ -10,7 +10,7 @@ use toml::Value;
 pub(super) const PREFIX: &str = "KEYWARD__";
 
 /// Variables with names of their own, with the key each sets; weaker than the key's `KEYWARD__` variable, stronger than
-/// the file. An empty one counts as not set.
+/// the file.
 pub(super) const ALIASES: [(&str, &str); 5] = [
     ("DATABASE_URL", "database.url"),
     ("REDIS_URL", "redis.url"),
@@ -23,6 +23,12 @@ pub(super) const ALIASES: [(&str, &str); 5] = [
 /// wrong parts replaced, so that it is refused by name rather than overlooked.
 pub fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
+}
+
+/// Whether a variable of this text sets anything. An empty variable is a variable that is not set: composing tools pass what
+/// was left out as an empty text.
+pub(super) const fn is_set(text: &str) -> bool {
+    !text.is_empty()
 }
 
 /// The variable that sets `key`.
@@ -67,7 +73,7 @@ mod tests {
     fn text_takes_the_type_of_the_default() {
         let list = coerce("10.0.0.0/8, ::1/128,", &Value::Array(Vec::new()));
         assert_eq!(list, Ok(Value::from(vec!["10.0.0.0/8", "::1/128"])));
-        assert_eq!(coerce("", &Value::Array(Vec::new())), Ok(Value::Array(Vec::new())));
+        assert_eq!(coerce(",", &Value::Array(Vec::new())), Ok(Value::Array(Vec::new())));
         assert_eq!(coerce("4", &Value::Integer(1)), Ok(Value::Integer(4)));
         assert_eq!(coerce("false", &Value::Boolean(true)), Ok(Value::Boolean(false)));
         assert_eq!(coerce("4", &Value::from("cores")), Ok(Value::from("4")));

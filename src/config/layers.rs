@@ -13,6 +13,12 @@ use super::error::Origin;
 use super::problems::Problems;
 use super::{environment, secret, tree};
 
+/// The key of the mail server's URL, which chooses the transport too.
+const SMTP_URL: &str = "mail.smtp_url";
+
+/// The key of the transport of mail.
+const TRANSPORT: &str = "mail.transport";
+
 /// The values so far.
 #[derive(Debug)]
 pub(super) struct Layers {
@@ -57,11 +63,11 @@ impl Layers {
     pub(super) fn add_environment(&mut self, given: impl IntoIterator<Item = (String, String)>) {
         let given: BTreeMap<String, String> = given.into_iter().collect();
         for (name, key) in environment::ALIASES {
-            if let Some(text) = given.get(name).filter(|text| !text.is_empty()) {
+            if let Some(text) = given.get(name).filter(|text| environment::is_set(text)) {
                 let origin = Origin::Variable(name.to_owned());
                 self.set(key, Value::from(text.as_str()), origin.clone());
-                if key == "mail.smtp_url" {
-                    self.set("mail.transport", Value::from("smtp"), origin);
+                if key == SMTP_URL {
+                    self.set(TRANSPORT, Value::from("smtp"), origin);
                 }
             }
         }
@@ -80,10 +86,24 @@ impl Layers {
                 self.problems.add_from(&key, "unknown key", Some(origin));
                 continue;
             };
+            if !environment::is_set(text) {
+                continue;
+            }
             match environment::coerce(text, default) {
                 Ok(value) => self.set(key, value, origin),
                 Err(reason) => self.problems.add_from(key, reason, Some(origin)),
             }
+        }
+    }
+
+    /// Chooses the transport `smtp` where a mail server is given, by whatever name, and no transport: the URL would be
+    /// ignored otherwise, and the codes printed.
+    pub(super) fn choose_transport(&mut self) {
+        let is_given = tree::find(&self.values, SMTP_URL).and_then(Value::as_str).is_some_and(|url| !url.is_empty());
+        if let (true, None, Some(origin)) =
+            (is_given, self.problems.origin(TRANSPORT), self.problems.origin(SMTP_URL).cloned())
+        {
+            self.set(TRANSPORT, Value::from("smtp"), origin);
         }
     }
 

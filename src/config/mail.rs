@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
 use super::problems::Problems;
-use super::{duration, optional_path, secret};
+use super::{SmtpServer, SmtpUrlInvalid, duration, optional_path, secret};
 
 /// How mail leaves, and as whose.
 #[derive(Debug, Clone, Deserialize)]
@@ -55,8 +55,9 @@ impl Mail {
     pub(super) fn check(&self, problems: &mut Problems) {
         match (&self.smtp_url, self.transport) {
             (Some(url), _) => {
-                let known = ["smtp://", "smtps://"].iter().any(|scheme| url.expose_secret().starts_with(scheme));
-                problems.require(known, "mail.smtp_url", "must begin with smtp:// or smtps://");
+                if let Err(invalid) = SmtpServer::parse(url.expose_secret()) {
+                    problems.add("mail.smtp_url", invalid.to_string());
+                }
             }
             (None, MailTransport::Smtp) => {
                 problems.add("mail.smtp_url", "is not set, and mail.transport is smtp: give it here or as SMTP_URL");
@@ -75,6 +76,14 @@ impl Mail {
                         and no fragment";
             problems.require(known && plain, "mail.invitation_url", rule);
         }
+    }
+
+    /// The mail server, when there is one.
+    ///
+    /// # Errors
+    /// [`SmtpUrlInvalid`], which a validated configuration does not hold.
+    pub fn smtp_server(&self) -> Result<Option<SmtpServer>, SmtpUrlInvalid> {
+        self.smtp_url.as_ref().map(|url| SmtpServer::parse(url.expose_secret())).transpose()
     }
 
     /// The link to the page where an invited user sets a password. It names the reset, and leaves the code to be typed: what is

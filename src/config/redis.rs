@@ -8,11 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 use super::problems::Problems;
-use super::{duration, optional_path, secret};
-
-/// The schemes of URLs that the client understands.
-const SCHEMES: [&str; 7] =
-    ["redis://", "rediss://", "valkey://", "valkeys://", "redis+unix://", "valkey+unix://", "unix://"];
+use super::{RedisUrl, duration, optional_path, secret};
 
 /// Redis.
 #[derive(Debug, Clone, Deserialize)]
@@ -35,9 +31,8 @@ pub struct Redis {
 
 impl Redis {
     pub(super) fn check(&self, problems: &mut Problems) {
-        if let Some(url) = &self.url {
-            let known = SCHEMES.iter().any(|scheme| url.expose_secret().starts_with(scheme));
-            problems.require(known, "redis.url", &format!("must begin with one of {}", SCHEMES.join(" ")));
+        if let Some(Err(invalid)) = self.url.as_ref().map(|url| RedisUrl::parse(url.expose_secret())) {
+            problems.add("redis.url", invalid.to_string());
         }
         // No braces: a Redis cluster takes what is between them for the whole key.
         let plain = self.key_prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-:".contains(&byte));

@@ -9,6 +9,7 @@ use serde::de::{Deserializer, Error};
 
 use super::duration;
 use super::problems::Problems;
+use crate::model::network::Network;
 
 /// Listeners, proxies and the limits of the service itself.
 #[derive(Debug, Clone, Deserialize)]
@@ -50,9 +51,11 @@ impl Server {
     }
 }
 
+/// Reads networks and single addresses by the same rules as network rules are read.
 fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
     let parse = |text: String| {
-        text.parse().map_err(|_| D::Error::custom(format!("`{text}` is not a network such as 10.0.0.0/8 or fd00::/8")))
+        let network = text.parse::<Network>().map(Network::net);
+        network.map_err(|reason| D::Error::custom(format!("`{text}` {reason}")))
     };
     Vec::<String>::deserialize(deserializer)?.into_iter().map(parse).collect()
 }

@@ -114,13 +114,58 @@ fn variables_with_names_of_their_own_stand_between_the_file_and_keyward_s_own() 
 }
 
 #[test]
-fn an_empty_variable_with_a_name_of_its_own_sets_nothing_and_the_transport_can_differ() {
-    let config = load("database.url = 'postgres://file'", &[("DATABASE_URL", ""), ("SMTP_URL", "")]).unwrap();
-    assert!(config.database.url.is_some());
-    assert_eq!(config.mail.transport, MailTransport::Log);
+fn an_empty_variable_sets_no_key_by_any_name() {
+    let text = "database.url = 'postgres://file'\nserver.trusted_proxies = ['10.0.0.0/8']";
+    let defaults: Table = DEFAULTS.parse().unwrap();
+    let names = tree::leaves(&defaults).into_iter().map(|(key, _)| environment::variable(&key));
+    let names = names.chain(environment::ALIASES.map(|(name, _)| name.to_owned()));
+    let empty: Vec<(String, String)> = names.map(|name| (name, String::new())).collect();
+    let (_directory, path) = file(text);
+    let config = Config::load(Some(&path), empty.clone()).unwrap();
+    assert_eq!(config.effective(), Config::load(Some(&path), []).unwrap().effective());
 
-    let config = load("", &[("SMTP_URL", "smtp://mail"), ("KEYWARD__MAIL__TRANSPORT", "log")]).unwrap();
-    assert_eq!(config.mail.transport, MailTransport::Log);
+    let with_alias = empty.into_iter().filter(|(name, _)| name != "DATABASE_URL");
+    let config =
+        Config::load(None, with_alias.chain([("DATABASE_URL".to_owned(), "postgres://d".to_owned())])).unwrap();
+    assert_eq!(config.database_url().unwrap().expose_secret(), "postgres://d");
+    assert_eq!(problems("", &[("KEYWARD__TOKENS__ACCES_TTL", "")]).len(), 1);
+}
+
+#[test]
+fn a_mail_server_by_any_name_chooses_the_transport_unless_one_is_chosen() {
+    let transport = |text: &str, environment: &[_]| load(text, environment).unwrap().mail.transport;
+    let (_directory, path) = file("smtp://mail");
+    let by_file = format!("mail.smtp_url_file = '{}'", path.display());
+    assert_eq!(transport("mail.smtp_url = 'smtp://mail'", &[]), MailTransport::Smtp);
+    assert_eq!(transport(&by_file, &[]), MailTransport::Smtp);
+    assert_eq!(transport("", &[("KEYWARD__MAIL__SMTP_URL", "smtp://mail")]), MailTransport::Smtp);
+    assert_eq!(transport("", &[("KEYWARD__MAIL__SMTP_URL_FILE", path.to_str().unwrap())]), MailTransport::Smtp);
+    assert_eq!(transport("mail.transport = 'log'", &[("SMTP_URL", "smtp://mail")]), MailTransport::Smtp);
+    assert_eq!(transport("mail.smtp_url = ''", &[]), MailTransport::Log);
+
+    let chosen = "mail = { transport = 'log', smtp_url = 'smtp://mail' }";
+    assert_eq!(transport(chosen, &[]), MailTransport::Log);
+    let log = ("KEYWARD__MAIL__TRANSPORT", "log");
+    assert_eq!(transport("mail.smtp_url = 'smtp://mail'", &[log]), MailTransport::Log);
+    assert_eq!(transport("", &[("SMTP_URL", "smtp://mail"), log]), MailTransport::Log);
+}
+
+#[test]
+fn a_mail_password_without_tls_is_warned_of() {
+    let warnings = |url| load("", &[("REDIS_URL", "redis://r"), ("SMTP_URL", url)]).unwrap().warnings().concat();
+    let warning = warnings("smtp://u:p@mail.example.com:587");
+    assert!(warning.contains("mail.smtp_url holds a password and does not demand TLS"), "{warning}");
+    assert_eq!(warnings("smtp://u:p@mail.example.com?tls=required"), "");
+}
+
+#[test]
+fn trusted_proxies_are_read_as_network_rules_are() {
+    let proxies = |list: &str| load("", &[("KEYWARD__SERVER__TRUSTED_PROXIES", list)]).unwrap().server.trusted_proxies;
+    let shown: Vec<String> =
+        proxies("10.0.0.1, fd00::1,::ffff:192.0.2.0/120").iter().map(ToString::to_string).collect();
+    assert_eq!(shown, ["10.0.0.1/32", "fd00::1/128", "192.0.2.0/24"]);
+    let told = problems("server.trusted_proxies = ['10.0.0.1/8']", &[]).concat();
+    assert!(told.contains("the network is 10.0.0.0/8"), "{told}");
 }
 
 #[test]

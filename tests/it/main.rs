@@ -8,6 +8,7 @@
 mod account;
 mod admin;
 mod auth;
+mod configuration;
 mod contract;
 mod harness;
 mod interceptors;

@@ -12,12 +12,11 @@ use redis::{AsyncConnectionConfig, Client, FromRedisValue, RedisError, RedisResu
 use secrecy::{ExposeSecret, SecretString};
 
 use super::RedisInvalid;
+use crate::certificates;
+use crate::config::RedisUrl;
 
 /// How long a connection may take to open, which no call waits for.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// What of a URL says that it names a cluster.
-const CLUSTER: &str = "cluster=true";
 
 /// Opens connections.
 #[derive(Clone)]
@@ -56,11 +55,15 @@ impl std::fmt::Debug for Connector {
 impl Connector {
     /// Reads the URL. Several, separated by commas, are nodes of one cluster, as is one with `?cluster=true`.
     pub(super) fn new(url: &SecretString) -> Result<Self, RedisInvalid> {
-        let urls: Vec<_> = url.expose_secret().split(',').map(str::trim).filter(|url| !url.is_empty()).collect();
-        let target = match urls.as_slice() {
-            [url] if !url.contains(CLUSTER) => Client::open(*url).map(|client| Target::One(Arc::new(client))),
+        let RedisUrl { nodes, is_cluster, is_encrypted } = RedisUrl::parse(url.expose_secret())?;
+        if is_encrypted {
+            // The client reads them anew for each connection, of which nobody would hear that it cannot.
+            certificates::trusted()?;
+        }
+        let target = match nodes.as_slice() {
+            [url] if !is_cluster => Client::open(url.expose_secret()).map(|client| Target::One(Arc::new(client))),
             nodes => {
-                let nodes = nodes.iter().map(|node| without_flag(node));
+                let nodes = nodes.iter().map(|node| node.expose_secret().to_owned());
                 ClusterClient::builder(nodes)
                     .connection_timeout(CONNECT_TIMEOUT)
                     // The caller has a clock of its own, and memory to turn to.
@@ -69,7 +72,7 @@ impl Connector {
                     .map(|client| Target::Cluster(Arc::new(client)))
             }
         };
-        Ok(Self { target: target.map_err(RedisInvalid)?, era: Arc::default() })
+        Ok(Self { target: target.map_err(RedisInvalid::Client)?, era: Arc::default() })
     }
 
     /// Whether a connection is from before the last failure.
@@ -81,10 +84,6 @@ impl Connector {
     pub(super) fn outdate(&self) {
         self.era.fetch_add(1, Ordering::AcqRel);
     }
-}
-
-fn without_flag(url: &str) -> String {
-    url.replace(&format!("?{CLUSTER}&"), "?").replace(&format!("?{CLUSTER}"), "").replace(&format!("&{CLUSTER}"), "")
 }
 
 impl Link {
@@ -139,7 +138,7 @@ impl ManageConnection for Connector {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
-    use super::{Connector, Target, without_flag};
+    use super::{Connector, Target};
 
     fn is_cluster(url: &str) -> bool {
         matches!(Connector::new(&url.into()).unwrap().target, Target::Cluster(_))
@@ -150,8 +149,6 @@ mod tests {
         assert!(!is_cluster("redis://:secret@127.0.0.1:6379/3"));
         assert!(is_cluster("redis://127.0.0.1:7000?cluster=true"));
         assert!(is_cluster("redis://127.0.0.1:7000, redis://127.0.0.1:7001"));
-        assert_eq!(without_flag("redis://a?protocol=resp3&cluster=true"), "redis://a?protocol=resp3");
-        assert_eq!(without_flag("redis://a?cluster=true&protocol=resp3"), "redis://a?protocol=resp3");
     }
 
     #[test]

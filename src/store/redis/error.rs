@@ -3,10 +3,22 @@
 use bb8_redis::bb8::RunError;
 use redis::RedisError;
 
+use crate::certificates::CertificatesInvalid;
+use crate::config::RedisUrlInvalid;
+
 /// Why `redis.url` cannot be used. Never shows the URL, which may hold a password.
 #[derive(Debug, thiserror::Error)]
-#[error("redis.url cannot be used")]
-pub struct RedisInvalid(#[source] pub(super) RedisError);
+pub enum RedisInvalid {
+    /// It is not a URL of Redis.
+    #[error("redis.url {0}")]
+    Url(#[from] RedisUrlInvalid),
+    /// The client does not take it.
+    #[error("redis.url cannot be used")]
+    Client(#[source] RedisError),
+    /// It asks for TLS, and there is nobody to trust.
+    #[error("redis.url asks for TLS, which cannot be set up")]
+    Certificates(#[from] CertificatesInvalid),
+}
 
 /// Redis did not answer, or not as it should; who asked goes on without it.
 #[derive(Debug, thiserror::Error)]

@@ -43,6 +43,12 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// A master key alone: everything else is as production has it.
+    pub(crate) fn bare() -> Self {
+        let Self(settings) = Self::default();
+        Self(settings.into_iter().filter(|(key, _)| key == "master_key").collect())
+    }
+
     /// With another value for a key, such as `codes.ttl`.
     pub(crate) fn set(mut self, key: &str, value: &str) -> Self {
         self.0.insert(key.to_owned(), value.to_owned());
