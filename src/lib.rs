@@ -133,17 +133,19 @@
 //! # Mail and jobs
 //!
 //! A mail is a row of the outbox, sealed because it may hold a code, and written in the transaction that causes it:
-//! no account without its mail, no mail for what was rolled back. A job claims rows under a lease and delivers them,
-//! tries again with growing pauses, and gives up in the end, so a mail may come twice but is not lost in a crash.
+//! no account without its mail, no mail for what was rolled back. A job claims rows under a lease and delivers them, the
+//! newest first. [Whose fault](mail::Fault) a failure is decides what follows: a mail that its recipient's server refuses is
+//! given up; while no mail can leave, one at a time is tried; a mail whose code has expired is not sent. A mail may come twice but
+//! is not lost in a crash.
 //! [`jobs`] also follows the revocation feed and the copied tables, tells the health service whether the database
 //! answers, and [deletes](flows::cleanup) what has been over for long enough. A job that panics is started again.
-//!
-//! # Many replicas
 //!
 //! # The log
 //!
 //! Log lines go to [standard error](stderr) through a bounded buffer and a thread of its own. When nobody reads them they are
 //! dropped and counted: no call, probe or job waits for the log, and panics are told there too.
+//!
+//! # Many replicas
 //!
 //! A replica holds nothing that it cannot rebuild from Postgres or Redis. What must happen once is one statement, or happens
 //! with the user's row locked: the device limit, a code's attempts, a reset token's one use. Migrations are embedded,
@@ -155,9 +157,9 @@
 //! [`App`](app::App), [`database`] waits until the database can be used and has the schema of this version.
 
 pub mod app;
+pub mod certificates;
 pub mod cli;
 pub mod clock;
-pub mod certificates;
 pub mod config;
 pub mod database;
 pub mod error;
@@ -171,6 +173,6 @@ pub mod policy;
 pub mod proto;
 pub mod rpc;
 pub mod service;
+pub mod stderr;
 pub mod store;
 pub mod token;
-pub mod stderr;

@@ -16,6 +16,7 @@ mod fold;
 mod language;
 mod letter;
 mod render;
+mod reply;
 mod transport;
 mod untrusted;
 
@@ -23,8 +24,9 @@ mod untrusted;
 mod tests;
 
 pub use content::Content;
-pub use error::{MailError, RenderError, Reply, SendError};
+pub use error::{Fault, MailError, RenderError, SendError, Stage};
 pub use render::{Rendered, Renderer};
+pub use reply::Reply;
 
 use letter::Letter;
 use transport::Transport;
@@ -70,7 +72,7 @@ impl Mailer {
     ///
     /// # Errors
     ///
-    /// When the mail was not taken over. Unless [`SendError::is_permanent`], trying again later may help.
+    /// When the mail was not taken over. [`SendError::fault`] says whether trying again may help.
     pub async fn send(&self, id: MailId, mail: &Mail, now: DateTime<Utc>) -> Result<(), SendError> {
         let rendered = self.renderer.render(mail)?;
         let letter = Letter::compose(&self.from, id, mail, rendered, now)?;

@@ -20,6 +20,14 @@ pub struct Metrics {
     registry: Registry,
     redis_up: Gauge<i64, AtomicI64>,
     refusals: Family<Refusal, Counter>,
+    mail_pending: Gauge<i64, AtomicI64>,
+    mail_oldest_seconds: Gauge<i64, AtomicI64>,
+    mail_deliveries: Family<Outcome, Counter>,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -27,6 +35,18 @@ struct Refusal {
     operation: &'static str,
     scope: &'static str,
     kind: &'static str,
+}
+
+/// The log lines that could not be written, which the writer of the log counts.
+#[derive(Debug)]
+struct LogLines;
+
+impl Collector for LogLines {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let dropped = ConstCounter::new(stderr::dropped());
+        let help = "Log lines that could not be written";
+        dropped.encode(encoder.encode_descriptor("log_lines_dropped", help, None, dropped.metric_type())?)
+    }
 }
 
 impl Default for Metrics {
@@ -43,18 +63,6 @@ impl Default for Metrics {
         registry.register_collector(Box::new(LogLines));
         Self { registry, redis_up, refusals, mail_pending, mail_oldest_seconds, mail_deliveries }
     }
-/// The log lines that could not be written, which the writer of the log counts.
-#[derive(Debug)]
-struct LogLines;
-
-impl Collector for LogLines {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let dropped = ConstCounter::new(stderr::dropped());
-        let help = "Log lines that could not be written";
-        dropped.encode(encoder.encode_descriptor("log_lines_dropped", help, None, dropped.metric_type())?)
-    }
-}
-
 }
 
 impl Metrics {
@@ -62,6 +70,17 @@ impl Metrics {
     /// (`lockout`) were too many.
     pub fn refused(&self, operation: &'static str, scope: &'static str, kind: &'static str) {
         self.refusals.get_or_create(&Refusal { operation, scope, kind }).inc();
+    }
+
+    /// Sets how many mails wait, and for how many seconds the oldest of them.
+    pub fn mail_waits(&self, pending: i64, oldest_seconds: i64) {
+        self.mail_pending.set(pending);
+        self.mail_oldest_seconds.set(oldest_seconds);
+    }
+
+    /// Counts a mail that is done with: delivered (`ok`), refused by the server for good (`refused`), or given up (`failed`).
+    pub fn mail_ended(&self, outcome: &'static str) {
+        self.mail_deliveries.get_or_create(&Outcome { outcome }).inc();
     }
 
     /// Notes whether limits are counted in Redis.
@@ -92,11 +111,18 @@ mod tests {
         metrics.redis_up(true);
         metrics.refused("login", "device", "throttle");
         metrics.refused("login", "device", "throttle");
+        metrics.mail_waits(3, 12);
+        metrics.mail_ended("ok");
         let text = metrics.render().unwrap();
+        assert!(
+            text.contains("keyward_mail_pending 3\n") && text.contains("keyward_mail_oldest_seconds 12\n"),
+            "{text}"
+        );
+        assert!(text.contains("keyward_mail_deliveries_total{outcome=\"ok\"} 1\n"), "{text}");
         assert!(text.contains("keyward_redis_up 1\n"), "{text}");
         let refusals = r#"keyward_limit_refusals_total{operation="login",scope="device",kind="throttle"} 2"#;
         assert!(text.contains(refusals), "{text}");
+        assert!(text.contains("keyward_log_lines_dropped_total 0\n"), "{text}");
         assert!(text.ends_with("# EOF\n"), "{text}");
     }
 }
-        assert!(text.contains("keyward_log_lines_dropped_total 0\n"), "{text}");

@@ -2,8 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use crate::app::App;
+use crate::clock;
 use crate::error::Error;
 use crate::mail::{Content, Mail};
 use crate::model::device::DeviceName;
@@ -60,15 +62,16 @@ pub fn password_changed(origin: &Origin, now: DateTime<Utc>) -> Content {
 pub fn seal(app: &App, mail: Mail, now: DateTime<Utc>) -> Result<OutboxMail, Error> {
     let mail_id = MailId::new(now);
     let kind = mail.content.kind();
+    let expires_at = mail.content.valid_for().map(|span| clock::add(now, span));
     let letter = Letter {
         to: mail.to.as_str().to_owned(),
         locale: mail.locale,
         display_name: mail.display_name,
         content: mail.content,
     };
-    let letter = serde_json::to_vec(&letter).map_err(Error::internal)?;
+    let letter = Zeroizing::new(serde_json::to_vec(&letter).map_err(Error::internal)?);
     let payload = app.master.seal(SealedColumn::Mail, mail_id.uuid().as_bytes(), &letter)?;
-    Ok(OutboxMail { mail_id, kind: kind.to_owned(), payload })
+    Ok(OutboxMail { mail_id, kind: kind.to_owned(), payload, expires_at })
 }
 
 /// Opens a mail of the outbox.
@@ -76,7 +79,7 @@ pub fn seal(app: &App, mail: Mail, now: DateTime<Utc>) -> Result<OutboxMail, Err
 /// # Errors
 /// When it was sealed under a master key that is not given any more.
 pub fn open(app: &App, mail: &OutboxMail) -> Result<Mail, Error> {
-    let letter = app.master.open(SealedColumn::Mail, mail.mail_id.uuid().as_bytes(), &mail.payload)?;
+    let letter = Zeroizing::new(app.master.open(SealedColumn::Mail, mail.mail_id.uuid().as_bytes(), &mail.payload)?);
     let letter: Letter = serde_json::from_slice(&letter).map_err(Error::internal)?;
     Ok(Mail {
         to: Email::parse(&letter.to).map_err(Error::internal)?,

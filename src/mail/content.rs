@@ -100,6 +100,22 @@ impl Content {
         }
     }
 
+    /// How long the code in it is good for from when the mail is put into the outbox; `None` when there is no code in it.
+    #[must_use]
+    pub const fn valid_for(&self) -> Option<Duration> {
+        match self {
+            Self::VerificationCode { expires_in, .. }
+            | Self::ResetCode { expires_in, .. }
+            | Self::Invitation { expires_in, .. } => Some(*expires_in),
+            Self::AccountExists
+            | Self::Welcome
+            | Self::PasswordChanged { .. }
+            | Self::NewDevice { .. }
+            | Self::SessionEnded { .. }
+            | Self::AccountLocked { .. } => None,
+        }
+    }
+
     /// Whether a stranger can have this mail sent to an address of their choice, with a display name of their choice.
     /// Such a mail must not carry a word of theirs.
     pub(super) const fn is_for_strangers(&self) -> bool {

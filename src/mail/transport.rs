@@ -9,6 +9,8 @@ mod file;
 mod log;
 mod smtp;
 
+pub(super) use smtp::is_about_the_mail;
+
 /// The configured way out.
 #[derive(Debug)]
 pub(in crate::mail) enum Transport {
@@ -25,8 +27,8 @@ impl Transport {
     pub(in crate::mail) fn new(config: &Config) -> Result<Self, MailError> {
         Ok(match config.transport {
             Kind::Smtp => {
-                let url = config.smtp_url.as_ref().ok_or(MailError::SmtpUrlMissing)?;
-                Self::Smtp(Box::new(smtp::Smtp::new(url, config.timeout)?))
+                let server = config.smtp_server().map_err(MailError::SmtpUrl)?.ok_or(MailError::SmtpUrlMissing)?;
+                Self::Smtp(Box::new(smtp::Smtp::new(server, config.timeout)?))
             }
             Kind::Log => Self::Log,
             Kind::File => {
