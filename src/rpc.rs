@@ -6,6 +6,7 @@ mod admin;
 mod auth;
 mod convert;
 mod cursor;
+mod fields;
 pub mod http;
 mod interceptors;
 mod listen;

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::audit::{self, Event};
 use super::copied::Copied;
+use super::expiry;
 use crate::app::App;
 use crate::error::Error;
 use crate::model::audit::{Act, EventKind, Subject};
@@ -60,9 +61,7 @@ pub fn judge(app: &App, address: IpAddr) -> Result<NetworkVerdict, Error> {
 /// An end that is not in the future, a rule for the very network, or a failure of ours.
 pub async fn create(app: &App, by: &Act, new: NewRule) -> Result<NetworkRule, Error> {
     let now = app.clock.now();
-    if new.expires_at.is_some_and(|expires_at| expires_at <= now) {
-        return Err(Error::invalid("expire_time", "must be in the future"));
-    }
+    expiry::check("expire_time", new.expires_at, now)?;
     let NewRule { network, action, reason, expires_at } = new;
     let network_rule_id = NetworkRuleId::new(now);
     let rule = NetworkRule { network_rule_id, network, action, reason, created_at: now, expires_at };

@@ -19,3 +19,12 @@ pub(super) async fn hash_new(
     let check = move |password: &Password| policy::password::check(password, &email, display_name.as_str());
     app.hasher.hash_if(password, check).await?.map_err(|cause| Error::weak_password(field, cause))
 }
+
+/// Judges a password whose owner is not known, because other fields of its request are wrong; `field` is where it stands.
+///
+/// # Errors
+/// A refused password, or a failure of the hashing pool.
+pub async fn check_alone(app: &App, field: &'static str, password: Password) -> Result<(), Error> {
+    let check = move || policy::password::check_alone(&password);
+    app.hasher.run(check).await?.map_err(|cause| Error::weak_password(field, cause))
+}

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use super::audit;
+use super::{audit, expiry};
 use crate::app::App;
 use crate::error::Error;
 use crate::model::audit::{Act, Event, EventKind, Subject};
@@ -42,9 +42,7 @@ pub struct NewKey {
 /// No permission, an end that is not in the future, or a failure of ours.
 pub async fn create(app: &App, by: &Act, new: NewKey) -> Result<(ServiceKey, SecretString), Error> {
     let now = app.clock.now();
-    if new.expires_at.is_some_and(|expires_at| expires_at <= now) {
-        return Err(Error::invalid("expire_time", "must be in the future"));
-    }
+    expiry::check("expire_time", new.expires_at, now)?;
     let NewKey { name, permissions, expires_at } = new;
     if permissions.is_empty() {
         return Err(Error::invalid("permissions", "must have at least 1 item"));

@@ -46,17 +46,30 @@ pub enum PasswordRejected {
 /// and the name, forwards or backwards.
 pub fn check(password: &Password, email: &Email, display_name: &str) -> Result<(), PasswordRejected> {
     let readings = Reading::all_of(&fold(password.expose()));
-    let any_is_built_from = |words: &[String]| {
-        let mut readings = readings.iter();
-        readings.any(|(reading, text)| is_built_from(text, &prepare(words, *reading)))
-    };
-    if any_is_built_from(&identity_words(email, display_name)) {
+    if any_is_built_from(&readings, &identity_words(email, display_name)) {
         return Err(PasswordRejected::BuiltFromIdentity);
     }
-    if readings.iter().any(|(_, text)| is_guessable(text)) || any_is_built_from(&SERVICE_WORDS.map(str::to_owned)) {
+    check_readings(&readings)
+}
+
+/// Judges a password of a user whose address and name are not known.
+///
+/// # Errors
+/// When it is common.
+pub fn check_alone(password: &Password) -> Result<(), PasswordRejected> {
+    check_readings(&Reading::all_of(&fold(password.expose())))
+}
+
+fn check_readings(readings: &[(Reading, String)]) -> Result<(), PasswordRejected> {
+    let common = readings.iter().any(|(_, text)| is_guessable(text));
+    if common || any_is_built_from(readings, &SERVICE_WORDS.map(str::to_owned)) {
         return Err(PasswordRejected::Common);
     }
     Ok(())
+}
+
+fn any_is_built_from(readings: &[(Reading, String)], words: &[String]) -> bool {
+    readings.iter().any(|(reading, text)| is_built_from(text, &prepare(words, *reading)))
 }
 
 /// Whether a text holds any of the words and is no password without them.

@@ -3,17 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use prost_protovalidate::Validate;
+use prost_protovalidate::{Validate, ValidationError};
 use tokio::time::Instant;
 use tonic::{Extensions, Request};
 
+use super::fields::{self, Fields};
 use super::interceptors::deadline::Deadline;
 use super::methods::MethodPolicy;
+use crate::app::App;
 use crate::error::{Error, Violation};
+use crate::flows::passwords;
 use crate::model::audit::{Act, Actor};
 use crate::model::caller::{Authenticated, Caller};
 use crate::model::device::DeviceId;
 use crate::model::origin::{DeviceOrigin, Origin};
+use crate::model::password::Password;
 
 /// The longest time that is set aside for an answer to be on its way.
 const LONGEST_WAY: Duration = Duration::from_secs(1);
@@ -27,11 +31,41 @@ pub(super) struct Accepted<T> {
 
 /// Checks the shape of a request's message against its `buf.validate` rules.
 pub(super) fn accept<T: Validate>(request: Request<T>) -> Result<Accepted<T>, Error> {
+    Ok(accept_as(request, |_| Ok(()))?.0)
+}
+
+/// Checks the shape of a request's message, and reads its fields: whatever is wrong with either is told at once.
+pub(super) fn accept_as<T: Validate, F: Fields>(
+    request: Request<T>,
+    read: impl FnOnce(&Accepted<T>) -> F,
+) -> Result<(Accepted<T>, F::Values), Error> {
     let (_, extensions, message) = request.into_parts();
-    let violations = match message.validate() {
-        Ok(()) => return Ok(Accepted { message, extensions }),
-        Err(error) => error.into_violations(),
-    };
+    let form = violations(&message);
+    let call = Accepted { message, extensions };
+    let values = fields::all_besides(form, read(&call))?;
+    Ok((call, values))
+}
+
+/// Does the same for a message with a new password: where other fields are wrong, the password is judged without them.
+pub(super) async fn accept_new<T: Validate, F: Fields>(
+    app: &App,
+    request: Request<T>,
+    password: impl Fn(&T) -> &str,
+    read: impl FnOnce(&Accepted<T>) -> F,
+) -> Result<(Accepted<T>, F::Values), Error> {
+    let password = Password::parse(password(request.get_ref()));
+    match (accept_as(request, read), password) {
+        (Err(wrong), Ok(password)) => {
+            let judged = passwords::check_alone(app, "password", password).await;
+            fields::all((Err(wrong), judged)).map(|(accepted, ())| accepted)
+        }
+        (accepted, _) => accepted,
+    }
+}
+
+/// What is wrong with the shape of a message.
+fn violations(message: &impl Validate) -> Vec<Violation> {
+    let violations = message.validate().err().map(ValidationError::into_violations).unwrap_or_default();
     let violations = violations.iter().map(|violation| {
         // The rule's own words may quote the value; which rule it was says enough where they are missing.
         let description = match violation.message() {
@@ -41,7 +75,7 @@ pub(super) fn accept<T: Validate>(request: Request<T>) -> Result<Accepted<T>, Er
         };
         Violation::new(violation.field_path(), description)
     });
-    Err(Error::Invalid(violations.collect()))
+    violations.collect()
 }
 
 impl<T> Accepted<T> {

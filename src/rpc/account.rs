@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 
-use super::accept::accept;
+use super::accept::{accept, accept_as};
 use super::convert;
 use crate::app::App;
 use crate::flows::account;
@@ -31,10 +31,10 @@ impl AccountService for Account {
         &self,
         request: Request<UpdateAccountRequest>,
     ) -> Result<Response<UpdateAccountResponse>, Status> {
-        let call = accept(request)?;
+        let (call, change) = accept_as(request, |call| {
+            convert::profile_change(call.message.user.as_ref(), call.message.update_mask.as_ref())
+        })?;
         let (act, caller) = (call.act()?, call.caller()?);
-        let UpdateAccountRequest { user, update_mask } = call.message;
-        let change = convert::profile_change(user, update_mask)?;
         let user = account::update(&self.0, &act, &caller, change).await?;
         Ok(Response::new(UpdateAccountResponse { user: Some(user.into()) }))
     }
@@ -43,10 +43,9 @@ impl AccountService for Account {
         &self,
         request: Request<ChangePasswordRequest>,
     ) -> Result<Response<ChangePasswordResponse>, Status> {
-        let call = accept(request)?;
+        let (call, new) = accept_as(request, |call| convert::new_password("new_password", &call.message.new_password))?;
         let (caller, from) = (call.caller()?, call.device_origin()?);
         let current = Password::presented(&call.message.current_password);
-        let new = convert::new_password("new_password", &call.message.new_password)?;
         account::change_password(&self.0, &caller, &from, current, new).await?;
         Ok(Response::new(ChangePasswordResponse {}))
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use secrecy::ExposeSecret;
 use tonic::{Request, Response, Status};
 
-use super::accept::accept;
+use super::accept::{Accepted, accept, accept_as, accept_new};
 use super::convert::{self, timestamp};
 use crate::app::App;
 use crate::flows::login::{self, LoggedIn, Login};
@@ -29,11 +29,13 @@ pub(super) struct Auth(pub(super) Arc<App>);
 #[tonic::async_trait]
 impl AuthService for Auth {
     async fn register(&self, request: Request<RegisterRequest>) -> Result<Response<RegisterResponse>, Status> {
-        let call = accept(request)?;
+        let read = |call: &Accepted<RegisterRequest>| {
+            let email = convert::email(&call.message.email);
+            let password = convert::new_password("password", &call.message.password);
+            (email, password, convert::display_name("display_name", &call.message.display_name))
+        };
+        let (call, (email, password, display_name)) = accept_new(&self.0, request, |it| &it.password, read).await?;
         let from = call.device_origin()?;
-        let email = convert::email(&call.message.email)?;
-        let password = convert::new_password("password", &call.message.password)?;
-        let display_name = convert::display_name("display_name", &call.message.display_name)?;
         let sent = register::register(&self.0, &from, Register { email, password, display_name }).await?;
         Ok(Response::new(RegisterResponse {
             registration_id: sent.registration_id.to_string(),
@@ -46,9 +48,9 @@ impl AuthService for Auth {
         &self,
         request: Request<ResendVerificationCodeRequest>,
     ) -> Result<Response<ResendVerificationCodeResponse>, Status> {
-        let call = accept(request)?;
+        let (call, registration_id) =
+            accept_as(request, |call| convert::id("registration_id", &call.message.registration_id))?;
         let from = call.device_origin()?;
-        let registration_id = convert::id("registration_id", &call.message.registration_id)?;
         let sent = register::resend_code(&self.0, &from, registration_id).await?;
         Ok(Response::new(ResendVerificationCodeResponse {
             code_expire_time: Some(timestamp(sent.code_expires_at)),
@@ -60,18 +62,17 @@ impl AuthService for Auth {
         &self,
         request: Request<VerifyEmailRequest>,
     ) -> Result<Response<VerifyEmailResponse>, Status> {
-        let call = accept(request)?;
+        let (call, (registration_id, code)) = accept_as(request, |call| {
+            (convert::id("registration_id", &call.message.registration_id), convert::code(&call.message.code))
+        })?;
         let from = call.device_origin()?;
-        let registration_id = convert::id("registration_id", &call.message.registration_id)?;
-        let code = convert::code(&call.message.code)?;
         let user = verify_email::verify_email(&self.0, &from, VerifyEmail { registration_id, code }).await?;
         Ok(Response::new(VerifyEmailResponse { user: Some(user.into()) }))
     }
 
     async fn login(&self, request: Request<LoginRequest>) -> Result<Response<LoginResponse>, Status> {
-        let call = accept(request)?;
+        let (call, email) = accept_as(request, |call| convert::email(&call.message.email))?;
         let from = call.device_origin()?;
-        let email = convert::email(&call.message.email)?;
         let password = Password::presented(&call.message.password);
         let device_name = call.message.device_name;
         let logged_in = login::login(&self.0, &from, Login { email, password, device_name }).await?;
@@ -95,9 +96,8 @@ impl AuthService for Auth {
         &self,
         request: Request<RequestPasswordResetRequest>,
     ) -> Result<Response<RequestPasswordResetResponse>, Status> {
-        let call = accept(request)?;
+        let (call, email) = accept_as(request, |call| convert::email(&call.message.email))?;
         let from = call.device_origin()?;
-        let email = convert::email(&call.message.email)?;
         let requested = password_reset::request(&self.0, &from, email).await?;
         Ok(Response::new(RequestPasswordResetResponse {
             reset_id: requested.reset_id.to_string(),
@@ -109,10 +109,10 @@ impl AuthService for Auth {
         &self,
         request: Request<VerifyPasswordResetCodeRequest>,
     ) -> Result<Response<VerifyPasswordResetCodeResponse>, Status> {
-        let call = accept(request)?;
+        let (call, (reset_id, code)) = accept_as(request, |call| {
+            (convert::id("reset_id", &call.message.reset_id), convert::code(&call.message.code))
+        })?;
         let from = call.device_origin()?;
-        let reset_id = convert::id("reset_id", &call.message.reset_id)?;
-        let code = convert::code(&call.message.code)?;
         let allowed = password_reset::verify_code(&self.0, &from, VerifyResetCode { reset_id, code }).await?;
         Ok(Response::new(VerifyPasswordResetCodeResponse {
             reset_token: allowed.reset_token.expose_secret().to_owned(),
@@ -124,9 +124,9 @@ impl AuthService for Auth {
         &self,
         request: Request<ResetPasswordRequest>,
     ) -> Result<Response<ResetPasswordResponse>, Status> {
-        let call = accept(request)?;
+        let (call, new_password) =
+            accept_as(request, |call| convert::new_password("new_password", &call.message.new_password))?;
         let from = call.device_origin()?;
-        let new_password = convert::new_password("new_password", &call.message.new_password)?;
         password_reset::reset_password(&self.0, &from, call.message.reset_token.into(), new_password).await?;
         Ok(Response::new(ResetPasswordResponse {}))
     }

@@ -7,9 +7,10 @@ use chrono::{DateTime, Datelike, SubsecRound, Utc};
 use prost_types::FieldMask;
 use secrecy::ExposeSecret;
 
+use super::fields::all;
 use crate::clock;
-use crate::error::Error;
-use crate::flows::Tokens;
+use crate::error::{Error, Violation};
+use crate::flows::{Tokens, expiry};
 use crate::model::code::Code;
 use crate::model::device::DeviceId;
 use crate::model::display_name::DisplayName;
@@ -39,6 +40,17 @@ pub(super) fn time(field: &'static str, timestamp: prost_types::Timestamp) -> Re
     // As exact as what is stored, and within the calendar of RFC 3339.
     let time = time.map(|time| time.trunc_subsecs(6)).filter(|time| (1..=9999).contains(&time.year()));
     time.ok_or_else(|| Error::invalid(field, "must be a time from 0001-01-01 to 9999-12-31"))
+}
+
+/// The end of something that is about to begin, if it has one; `field` is where it stands in the request.
+pub(super) fn end(
+    field: &'static str,
+    timestamp: Option<prost_types::Timestamp>,
+    now: DateTime<Utc>,
+) -> Result<Option<DateTime<Utc>>, Error> {
+    let end = timestamp.map(|timestamp| time(field, timestamp)).transpose()?;
+    expiry::check(field, end, now)?;
+    Ok(end)
 }
 
 /// An address that a person typed.
@@ -88,7 +100,12 @@ pub(super) fn names<N: FromStr<Err = NameInvalid> + Ord>(
     field: &'static str,
     names: &[String],
 ) -> Result<BTreeSet<N>, Error> {
-    names.iter().map(|name| self::name(field, name)).collect()
+    let parsed: Vec<Result<N, NameInvalid>> = names.iter().map(|name| name.parse()).collect();
+    let violation = |(at, name): (usize, &Result<N, NameInvalid>)| {
+        name.as_ref().err().map(|cause| Violation::new(format!("{field}[{at}]"), cause.to_string()))
+    };
+    let violations: Vec<_> = parsed.iter().enumerate().filter_map(violation).collect();
+    if violations.is_empty() { Ok(parsed.into_iter().flatten().collect()) } else { Err(Error::Invalid(violations)) }
 }
 
 /// The name of a role or a permission; `field` is where it stands in the request.
@@ -96,47 +113,42 @@ pub(super) fn name<N: FromStr<Err = NameInvalid>>(field: &'static str, name: &st
     name.parse().map_err(|cause: NameInvalid| Error::invalid(field, cause.to_string()))
 }
 
-/// The fields that an update mask (AIP-134) says are to change; an empty one means every field that is set. `known` are the
-/// fields that can change, each with whether it is set.
-fn masked(mask: Option<FieldMask>, known: &[(&'static str, bool)]) -> Result<Vec<&'static str>, Error> {
-    let paths = mask.map(|mask| mask.paths).unwrap_or_default();
-    if let Some(unknown) = paths.iter().find(|path| known.iter().all(|(field, _)| field != path)) {
-        return Err(Error::invalid("update_mask", format!("cannot change {unknown:?}")));
-    }
+/// The fields that an update mask (AIP-134) says are to change, and whether it names others; an empty one means every field
+/// that is set. `known` are the fields that can change, each with whether it is set.
+fn masked(mask: Option<&FieldMask>, known: &[(&'static str, bool)]) -> (Vec<&'static str>, Result<(), Error>) {
+    let paths = mask.map(|mask| mask.paths.as_slice()).unwrap_or_default();
+    let unknown = paths.iter().find(|path| known.iter().all(|(field, _)| field != path));
+    let judged = unknown.map_or(Ok(()), |path| Err(Error::invalid("update_mask", format!("cannot change {path:?}"))));
     let changes = |(field, set): &&(&'static str, bool)| {
         if paths.is_empty() { *set } else { paths.iter().any(|path| path == field) }
     };
-    Ok(known.iter().filter(changes).map(|(field, _)| *field).collect())
+    (known.iter().filter(changes).map(|(field, _)| *field).collect(), judged)
 }
 
 /// What is to change of a profile.
-pub(super) fn profile_change(user: Option<pb::User>, mask: Option<FieldMask>) -> Result<ProfileChange, Error> {
-    let pb::User { display_name, locale, .. } = user.unwrap_or_default();
+pub(super) fn profile_change(user: Option<&pb::User>, mask: Option<&FieldMask>) -> Result<ProfileChange, Error> {
+    let unset = pb::User::default();
+    let pb::User { display_name, locale, .. } = user.unwrap_or(&unset);
     let known = [("display_name", !display_name.is_empty()), ("locale", !locale.is_empty())];
-    let changes = masked(mask, &known)?;
-    let mut change = ProfileChange::default();
-    if changes.contains(&"display_name") {
-        change.display_name = Some(self::display_name("user.display_name", &display_name)?);
-    }
-    if changes.contains(&"locale") {
-        change.locale = Some(self::locale("user.locale", &locale)?);
-    }
-    Ok(change)
+    let (changes, mask) = masked(mask, &known);
+    let changes = |field| changes.contains(&field);
+    let display_name = changes("display_name").then(|| self::display_name("user.display_name", display_name));
+    let locale = changes("locale").then(|| self::locale("user.locale", locale));
+    let ((), display_name, locale) = all((mask, display_name.transpose(), locale.transpose()))?;
+    Ok(ProfileChange { display_name, locale })
 }
 
 /// What is to change of a role.
-pub(super) fn role_change(role: Option<pb::Role>, mask: Option<FieldMask>) -> Result<RoleChange, Error> {
-    let pb::Role { description, permissions, .. } = role.unwrap_or_default();
+pub(super) fn role_change(role: Option<&pb::Role>, mask: Option<&FieldMask>) -> Result<RoleChange, Error> {
+    let unset = pb::Role::default();
+    let pb::Role { description, permissions, .. } = role.unwrap_or(&unset);
     let known = [("description", !description.is_empty()), ("permissions", !permissions.is_empty())];
-    let changes = masked(mask, &known)?;
-    let mut change = RoleChange::default();
-    if changes.contains(&"description") {
-        change.description = Some(remark("role.description", &description)?);
-    }
-    if changes.contains(&"permissions") {
-        change.permissions = Some(names("role.permissions", &permissions)?);
-    }
-    Ok(change)
+    let (changes, mask) = masked(mask, &known);
+    let changes = |field| changes.contains(&field);
+    let description = changes("description").then(|| remark("role.description", description));
+    let permissions = changes("permissions").then(|| names("role.permissions", permissions));
+    let ((), description, permissions) = all((mask, description.transpose(), permissions.transpose()))?;
+    Ok(RoleChange { description, permissions })
 }
 
 impl From<Role> for pb::Role {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 
-use super::accept::accept;
+use super::accept::{accept, accept_as};
 use super::page::List;
 use super::watch::Messages;
 use super::{convert, page};
@@ -35,11 +35,12 @@ impl SessionService for Sessions {
         &self,
         request: Request<ListSessionsRequest>,
     ) -> Result<Response<ListSessionsResponse>, Status> {
-        let call = accept(request)?;
-        let caller = call.caller()?;
-        let list = List::new(&self.0.master, "ListSessions", caller.user_id.uuid());
-        let size = page::size(call.message.page_size);
-        let after = list.after(&call.message.page_token)?;
+        let (call, (list, after)) = accept_as(request, |call| {
+            let list = List::new(&self.0.master, "ListSessions", call.caller()?.user_id.uuid());
+            let after = list.after(&call.message.page_token)?;
+            Ok((list, after))
+        })?;
+        let (caller, size) = (call.caller()?, page::size(call.message.page_size));
         let found = sessions::list(&self.0, &caller, after, size.saturating_add(1)).await?;
         let (sessions, next_page_token) = list.page(found, size, |session| session.session_id.uuid());
         let show = |session: Session| {
@@ -53,14 +54,8 @@ impl SessionService for Sessions {
         &self,
         request: Request<RevokeSessionRequest>,
     ) -> Result<Response<RevokeSessionResponse>, Status> {
-        let call = accept(request)?;
-        let (act, caller) = (call.act()?, call.caller()?);
-        let target = match call.message.target {
-            Some(PbTarget::SessionId(text)) => Target::Session(convert::id("session_id", &text)?),
-            Some(PbTarget::DeviceId(text)) => Target::Device(convert::device_id(&text)?),
-            None => return Err(Error::invalid("target", "must be a session_id or a device_id").into()),
-        };
-        sessions::revoke(&self.0, &act, &caller, target).await?;
+        let (call, target) = accept_as(request, |call| target(call.message.target.as_ref()))?;
+        sessions::revoke(&self.0, &call.act()?, &call.caller()?, target).await?;
         Ok(Response::new(RevokeSessionResponse {}))
     }
 
@@ -112,5 +107,13 @@ impl SessionService for Sessions {
             ip_address: call.origin()?.ip_address.to_string(),
             device_id: call.device_id().map(|device_id| device_id.as_str().to_owned()).unwrap_or_default(),
         }))
+    }
+}
+
+fn target(target: Option<&PbTarget>) -> Result<Target, Error> {
+    match target {
+        Some(PbTarget::SessionId(text)) => Ok(Target::Session(convert::id("session_id", text)?)),
+        Some(PbTarget::DeviceId(text)) => Ok(Target::Device(convert::device_id(text)?)),
+        None => Err(Error::invalid("target", "must be a session_id or a device_id")),
     }
 }

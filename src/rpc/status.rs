@@ -8,7 +8,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use super::interceptors::trace::request_id;
-use crate::error::{Error, TokenRefusal, causes};
+use crate::error::{Error, TokenRefusal, Violation, causes};
 use crate::proto::keyward::v1::ErrorReason;
 
 /// The domain of every [`ErrorReason`].
@@ -17,29 +17,72 @@ const DOMAIN: &str = "keyward.v1";
 /// The language of the texts below.
 const LOCALE: &str = "en";
 
+/// The most violations that a status lists.
+const MAX_VIOLATIONS: usize = 20;
+
+/// The most bytes of a status's details. Clients refuse metadata beyond 8 KiB, and base64 adds a third to the details.
+const MAX_DETAILS_BYTES: usize = 4096;
+
+/// The most bytes of a text in the details that a request may have determined.
+const MAX_TEXT_BYTES: usize = 256;
+
+/// The end of a text that was cut.
+const CUT: &str = "...";
+
+/// The metadata that says how many violations are not listed.
+const VIOLATIONS_OMITTED: &str = "violations_omitted";
+
 /// When to try again while the database is away.
 const DATABASE_RETRY: Duration = Duration::from_secs(1);
 
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
         log(&error);
-        let (code, reason, text) = kind(&error);
-        let mut details = ErrorDetails::new();
-        details.set_error_info(reason_name(reason), DOMAIN, metadata(&error));
-        details.set_request_info(request_id(), "");
-        details.set_localized_message(LOCALE, text);
-        for violation in violations(&error) {
-            details.add_bad_request_violation(violation.0, violation.1);
-        }
-        let mut trailers = MetadataMap::new();
-        if let Some(delay) = retry_after(&error) {
-            details.set_retry_info(Some(delay));
-            // Whole seconds, as the header of that name in HTTP has them; rounded up, so that it is never too early.
-            let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
-            trailers.insert("retry-after", MetadataValue::from(seconds));
-        }
-        Self::with_error_details_and_metadata(code, text, details, trailers)
+        let violations = violations(&error);
+        let most = violations.len().min(MAX_VIOLATIONS);
+        // As many as fit. With none of them the details always fit, because every other text in them is cut.
+        let mut statuses = (0..=most).rev().map(|listed| status(&error, violations.split_at(listed)));
+        let fits = |status: &Self| status.details().len() <= MAX_DETAILS_BYTES;
+        statuses.find(fits).unwrap_or_else(|| status(&error, (&[], &violations)))
     }
+}
+
+/// The status of an error that lists some of its violations and counts the others.
+fn status(error: &Error, (listed, omitted): (&[Violation], &[Violation])) -> Status {
+    let (code, reason, text) = kind(error);
+    let mut metadata = metadata(error);
+    let text = match omitted.len() {
+        0 => text.to_owned(),
+        count => {
+            metadata.insert(VIOLATIONS_OMITTED.to_owned(), count.to_string());
+            format!("{text} Violations that are not listed: {count}.")
+        }
+    };
+    let mut details = ErrorDetails::new();
+    details.set_error_info(reason_name(reason), DOMAIN, metadata);
+    details.set_request_info(request_id(), "");
+    details.set_localized_message(LOCALE, &text);
+    for violation in listed {
+        details.add_bad_request_violation(cut(&violation.field), cut(&violation.description));
+    }
+    let mut trailers = MetadataMap::new();
+    if let Some(delay) = retry_after(error) {
+        details.set_retry_info(Some(delay));
+        // Whole seconds, as the header of that name in HTTP has them; rounded up, so that it is never too early.
+        let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
+        trailers.insert("retry-after", MetadataValue::from(seconds));
+    }
+    Status::with_error_details_and_metadata(code, text, details, trailers)
+}
+
+/// A text that a request may have determined, or its beginning.
+fn cut(text: &str) -> String {
+    if text.len() <= MAX_TEXT_BYTES {
+        return text.to_owned();
+    }
+    let room = MAX_TEXT_BYTES.saturating_sub(CUT.len());
+    let end = text.char_indices().map(|(at, _)| at).take_while(|at| *at <= room).last().unwrap_or_default();
+    format!("{}{CUT}", text.get(..end).unwrap_or_default())
 }
 
 /// The reason as it travels: the enum value without its prefix.
@@ -157,15 +200,14 @@ fn metadata(error: &Error) -> HashMap<String, String> {
         Error::Internal(_) => vec![("request_id", request_id())],
         _ => Vec::new(),
     };
-    pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    pairs.into_iter().map(|(key, value)| (key.to_owned(), cut(&value))).collect()
 }
 
-fn violations(error: &Error) -> Vec<(String, String)> {
-    let one = |field: &str, description: &str| vec![(field.to_owned(), description.to_owned())];
+/// The fields that an error is about.
+pub(super) fn violations(error: &Error) -> Vec<Violation> {
+    let one = |field: &str, description: &str| vec![Violation::new(field, description)];
     match error {
-        Error::Invalid(violations) => {
-            violations.iter().map(|violation| (violation.field.clone(), violation.description.clone())).collect()
-        }
+        Error::Invalid(violations) => violations.clone(),
         Error::DeviceIdRequired => one("metadata.device-id", "is required"),
         Error::DeviceIdInvalid => {
             one("metadata.device-id", "must be 1 to 128 characters of [A-Za-z0-9._:-], given once")
@@ -195,5 +237,47 @@ fn log(error: &Error) {
         Error::Internal(_) => tracing::error!(error = causes(error), "a call failed"),
         Error::DatabaseUnavailable(_) => tracing::warn!(error = causes(error), "the database is unavailable"),
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::{Code, Status};
+    use tonic_types::StatusExt;
+
+    use super::{Error, MAX_DETAILS_BYTES, MAX_TEXT_BYTES, Violation, cut};
+
+    #[test]
+    fn details_have_a_ceiling_and_say_how_many_violations_they_leave_out() {
+        for (count, field) in
+            [(20, "permissions"), (21, "permissions"), (20_000, "permissions"), (20, &"x".repeat(300))]
+        {
+            let violations = (0..count).map(|number| Violation::new(format!("{field}[{number}]"), "is wrong"));
+            let status = Status::from(Error::Invalid(violations.collect()));
+            assert_eq!(status.code(), Code::InvalidArgument);
+            assert!(status.details().len() <= MAX_DETAILS_BYTES && status.message().len() < 200, "{status:?}");
+            let details = status.get_error_details();
+            let listed = details.bad_request().map_or(0, |it| it.field_violations.len());
+            assert!((1..=20).contains(&listed), "{listed}");
+            let omitted = details.error_info().and_then(|info| info.metadata.get("violations_omitted"));
+            assert_eq!(omitted.map_or(0, |omitted| omitted.parse().unwrap_or_default()) + listed, count);
+        }
+    }
+
+    #[test]
+    fn every_text_that_a_request_determines_is_cut() {
+        let long = "ü".repeat(40_000);
+        let errors = [
+            Error::RoleNotFound { role: long.clone() },
+            Error::PermissionMissing { permission: long.clone() },
+            Error::PasswordRejected { field: "password", description: long.clone() },
+            Error::invalid(long.clone(), long.clone()),
+        ];
+        for error in errors {
+            let status = Status::from(error);
+            assert!((1..=2048).contains(&status.details().len()), "{status:?}");
+        }
+        assert_eq!(cut("short"), "short");
+        assert!(cut(&long).len() <= MAX_TEXT_BYTES && cut(&long).ends_with("ü..."));
     }
 }

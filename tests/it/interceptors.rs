@@ -3,6 +3,7 @@
 mod authenticate;
 mod device;
 mod errors;
+mod fields;
 mod health;
 mod limits;
 mod network;

@@ -2,7 +2,7 @@
 
 mod watching;
 
-use chrono::{DateTime, Utc};
+use prost_types::Timestamp;
 use tonic::{Request, Response, Status};
 
 pub(super) use watching::watch;
@@ -14,20 +14,23 @@ use crate::model::audit::{AuditEvent, EventFilter, EventKind};
 use crate::model::device::DeviceId;
 use crate::proto::keyward::v1::audit_event::{ActorType, Kind, SubjectType};
 use crate::proto::keyward::v1::{self as pb, ListAuditEventsRequest, ListAuditEventsResponse};
-use crate::rpc::accept::accept;
+use crate::rpc::accept::accept_as;
 use crate::rpc::convert::{self, timestamp};
+use crate::rpc::fields::all;
 use crate::rpc::page::{self, List};
 
 pub(super) async fn list(
     Admin(app): &Admin,
     request: Request<ListAuditEventsRequest>,
 ) -> Result<Response<ListAuditEventsResponse>, Status> {
-    let call = accept(request)?;
-    let caller = call.act()?.actor.id().unwrap_or_default();
-    let filter = list_filter(&call.message)?;
-    let list = List::new(&app.master, "ListAuditEvents", caller).by(identity(&filter));
+    let (call, (filter, list, after)) = accept_as(request, |call| {
+        let filter = list_filter(&call.message)?;
+        let caller = call.act()?.actor.id().unwrap_or_default();
+        let list = List::new(&app.master, "ListAuditEvents", caller).by(identity(&filter));
+        let after = list.after(&call.message.page_token)?;
+        Ok((filter, list, after))
+    })?;
     let size = page::size(call.message.page_size);
-    let after = list.after(&call.message.page_token)?;
     let found = audit::list(app, &filter, after, size.saturating_add(1)).await?;
     let (events, next_page_token) = list.page(found, size, |event| event.audit_event_id.uuid());
     Ok(Response::new(ListAuditEventsResponse {
@@ -37,21 +40,21 @@ pub(super) async fn list(
 }
 
 fn list_filter(request: &ListAuditEventsRequest) -> Result<EventFilter, Error> {
-    let start = request.start_time.map(|time| convert::time("start_time", time)).transpose()?;
-    let end = request.end_time.map(|time| convert::time("end_time", time)).transpose()?;
-    Ok(EventFilter { end, ..filter((&request.actor_id, &request.subject_id, &request.kinds), start)? })
+    let end = request.end_time.map(|time| convert::time("end_time", time)).transpose();
+    let filter = filter((&request.actor_id, &request.subject_id, &request.kinds), request.start_time);
+    let (end, filter) = all((end, filter))?;
+    Ok(EventFilter { end, ..filter })
 }
 
 /// What both methods filter by.
-fn filter(
-    (actor_id, subject_id, kinds): (&str, &str, &[i32]),
-    start: Option<DateTime<Utc>>,
-) -> Result<EventFilter, Error> {
-    let actor_id = (!actor_id.is_empty()).then(|| convert::id("actor_id", actor_id)).transpose()?;
+fn filter((actor_id, subject_id, kinds): (&str, &str, &[i32]), start: Option<Timestamp>) -> Result<EventFilter, Error> {
+    let actor_id = (!actor_id.is_empty()).then(|| convert::id("actor_id", actor_id)).transpose();
+    let start = start.map(|time| convert::time("start_time", time)).transpose();
     let subject_id = (!subject_id.is_empty()).then(|| subject_id.to_owned());
     let kind = |number: &i32| Kind::try_from(*number).ok().and_then(model_kind);
     let kinds: Option<Vec<_>> = kinds.iter().map(kind).collect();
-    let mut kinds = kinds.ok_or_else(|| Error::invalid("kinds", "must be kinds of audit events"))?;
+    let kinds = kinds.ok_or_else(|| Error::invalid("kinds", "must be kinds of audit events"));
+    let (actor_id, mut kinds, start) = all((actor_id, kinds, start))?;
     kinds.sort_unstable();
     Ok(EventFilter { actor_id, subject_id, kinds, start, end: None })
 }

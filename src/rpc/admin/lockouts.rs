@@ -10,7 +10,7 @@ use crate::model::operation::{Operation, Scope};
 use crate::proto::keyward::v1 as pb;
 use crate::proto::keyward::v1::clear_lockout_request::Target as PbTarget;
 use crate::proto::keyward::v1::lockout::{Cause as PbCause, Scope as PbScope};
-use crate::rpc::accept::accept;
+use crate::rpc::accept::accept_as;
 use crate::rpc::convert::timestamp;
 use crate::rpc::{convert, page};
 
@@ -18,10 +18,12 @@ pub(super) async fn list(
     admin: &Admin,
     request: Request<pb::ListLockoutsRequest>,
 ) -> Result<Response<pb::ListLockoutsResponse>, Status> {
-    let call = accept(request)?;
-    let list = admin.list("ListLockouts", &call)?;
+    let (call, (list, after)) = accept_as(request, |call| {
+        let list = admin.list("ListLockouts", call)?;
+        let after = list.cursor(&call.message.page_token)?.map(cursor).transpose()?;
+        Ok((list, after))
+    })?;
     let size = page::size(call.message.page_size);
-    let after = list.cursor(&call.message.page_token)?.map(cursor).transpose()?;
     let found = lockouts::list(&admin.0, after.as_ref(), size.saturating_add(1)).await?;
     let (lockouts, next_page_token) = list.page_by(found, size, |lockout| lockout.cursor().to_string().into());
     Ok(Response::new(pb::ListLockoutsResponse {
@@ -34,16 +36,18 @@ pub(super) async fn clear(
     admin: &Admin,
     request: Request<pb::ClearLockoutRequest>,
 ) -> Result<Response<pb::ClearLockoutResponse>, Status> {
-    let call = accept(request)?;
-    let by = call.act()?;
-    let target = match call.message.target {
-        // What is no identifier is that of no lockout.
-        Some(PbTarget::LockoutId(text)) => Target::Lockout(text.parse().map_err(|_| Error::LockoutNotFound)?),
-        Some(PbTarget::UserId(text)) => Target::User(convert::id("user_id", &text)?),
-        None => return Err(Error::invalid("target", "must be a lockout_id or a user_id").into()),
-    };
-    lockouts::clear(&admin.0, &by, target).await?;
+    let (call, target) = accept_as(request, |call| target(call.message.target.as_ref()))?;
+    lockouts::clear(&admin.0, &call.act()?, target).await?;
     Ok(Response::new(pb::ClearLockoutResponse {}))
+}
+
+fn target(target: Option<&PbTarget>) -> Result<Target, Error> {
+    match target {
+        // What is no identifier is that of no lockout.
+        Some(PbTarget::LockoutId(text)) => Ok(Target::Lockout(text.parse().map_err(|_| Error::LockoutNotFound)?)),
+        Some(PbTarget::UserId(text)) => Ok(Target::User(convert::id("user_id", text)?)),
+        None => Err(Error::invalid("target", "must be a lockout_id or a user_id")),
+    }
 }
 
 fn cursor(bytes: Vec<u8>) -> Result<LockoutCursor, Error> {

@@ -1,5 +1,6 @@
 //! ListServiceKeys, CreateServiceKey, RevokeServiceKey.
 
+use chrono::{DateTime, Utc};
 use secrecy::ExposeSecret;
 use tonic::{Request, Response, Status};
 
@@ -9,17 +10,20 @@ use crate::flows::service_keys::{self, NewKey};
 use crate::model::permission::Permission;
 use crate::model::service_key::{ServiceKey, ServiceKeyName};
 use crate::proto::keyward::v1 as pb;
-use crate::rpc::accept::accept;
+use crate::rpc::accept::accept_as;
+use crate::rpc::fields::all;
 use crate::rpc::{convert, page};
 
 pub(super) async fn list(
     admin: &Admin,
     request: Request<pb::ListServiceKeysRequest>,
 ) -> Result<Response<pb::ListServiceKeysResponse>, Status> {
-    let call = accept(request)?;
-    let list = admin.list("ListServiceKeys", &call)?;
+    let (call, (list, after)) = accept_as(request, |call| {
+        let list = admin.list("ListServiceKeys", call)?;
+        let after = list.after(&call.message.page_token)?;
+        Ok((list, after))
+    })?;
     let size = page::size(call.message.page_size);
-    let after = list.after(&call.message.page_token)?;
     let found = service_keys::list(&admin.0, after, size.saturating_add(1)).await?;
     let (keys, next_page_token) = list.page(found, size, |key| key.service_key_id.uuid());
     let service_keys = keys.into_iter().map(Into::into).collect();
@@ -30,9 +34,9 @@ pub(super) async fn create(
     admin: &Admin,
     request: Request<pb::CreateServiceKeyRequest>,
 ) -> Result<Response<pb::CreateServiceKeyResponse>, Status> {
-    let call = accept(request)?;
-    let by = call.act()?;
-    let (key, secret) = service_keys::create(&admin.0, &by, new_key(&call.message)?).await?;
+    let now = admin.0.clock.now();
+    let (call, new) = accept_as(request, |call| new_key(&call.message, now))?;
+    let (key, secret) = service_keys::create(&admin.0, &call.act()?, new).await?;
     let key_text = secret.expose_secret().to_owned();
     Ok(Response::new(pb::CreateServiceKeyResponse { service_key: Some(key.into()), key: key_text }))
 }
@@ -41,16 +45,18 @@ pub(super) async fn revoke(
     admin: &Admin,
     request: Request<pb::RevokeServiceKeyRequest>,
 ) -> Result<Response<pb::RevokeServiceKeyResponse>, Status> {
-    let call = accept(request)?;
-    let service_key_id = convert::id("service_key_id", &call.message.service_key_id)?;
+    let (call, service_key_id) =
+        accept_as(request, |call| convert::id("service_key_id", &call.message.service_key_id))?;
     service_keys::revoke(&admin.0, &call.act()?, service_key_id).await?;
     Ok(Response::new(pb::RevokeServiceKeyResponse {}))
 }
 
-fn new_key(message: &pb::CreateServiceKeyRequest) -> Result<NewKey, Error> {
-    let name = ServiceKeyName::parse(&message.name).map_err(|cause| Error::invalid("name", cause.to_string()))?;
-    let permissions = convert::names("permissions", &message.permissions)?;
-    let expires_at = message.expire_time.map(|time| convert::time("expire_time", time)).transpose()?;
+fn new_key(message: &pb::CreateServiceKeyRequest, now: DateTime<Utc>) -> Result<NewKey, Error> {
+    let (name, permissions, expires_at) = all((
+        ServiceKeyName::parse(&message.name).map_err(|cause| Error::invalid("name", cause.to_string())),
+        convert::names("permissions", &message.permissions),
+        convert::end("expire_time", message.expire_time, now),
+    ))?;
     Ok(NewKey { name, permissions, expires_at })
 }
 

@@ -6,16 +6,18 @@ use super::Admin;
 use crate::flows::signing_keys::{self, KeyState, KnownKey};
 use crate::proto::keyward::v1 as pb;
 use crate::proto::keyward::v1::signing_key::{Algorithm, State};
-use crate::rpc::accept::accept;
+use crate::rpc::accept::{accept, accept_as};
 use crate::rpc::{convert, page};
 
 pub(super) async fn list(
     admin: &Admin,
     request: Request<pb::ListSigningKeysRequest>,
 ) -> Result<Response<pb::ListSigningKeysResponse>, Status> {
-    let call = accept(request)?;
-    let list = admin.list("ListSigningKeys", &call)?;
-    let after = list.after(&call.message.page_token)?;
+    let (call, (list, after)) = accept_as(request, |call| {
+        let list = admin.list("ListSigningKeys", call)?;
+        let after = list.after(&call.message.page_token)?;
+        Ok((list, after))
+    })?;
     let found = signing_keys::list_after(&admin.0, after).await?;
     let (keys, next_page_token) = list.page(found, page::size(call.message.page_size), KnownKey::place);
     let signing_keys = keys.into_iter().map(Into::into).collect();

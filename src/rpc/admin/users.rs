@@ -18,12 +18,13 @@ use crate::proto::keyward::v1::{
     ReinstateUserRequest, ReinstateUserResponse, SetUserRolesRequest, SetUserRolesResponse, SuspendUserRequest,
     SuspendUserResponse, UpdateUserRequest, UpdateUserResponse,
 };
-use crate::rpc::accept::accept;
+use crate::rpc::accept::{Accepted, accept_as, accept_new};
 use crate::rpc::convert;
+use crate::rpc::fields::all;
 
 pub(super) async fn get(admin: &Admin, request: Request<GetUserRequest>) -> Result<Response<GetUserResponse>, Status> {
-    let call = accept(request)?;
-    let user = users::get(&admin.0, convert::id("user_id", &call.message.user_id)?).await?;
+    let (_, user_id) = accept_as(request, |call| convert::id("user_id", &call.message.user_id))?;
+    let user = users::get(&admin.0, user_id).await?;
     Ok(Response::new(GetUserResponse { user: Some(user.into()) }))
 }
 
@@ -31,13 +32,8 @@ pub(super) async fn create(
     admin: &Admin,
     request: Request<CreateUserRequest>,
 ) -> Result<Response<CreateUserResponse>, Status> {
-    let call = accept(request)?;
-    let account = NewAccount {
-        email: convert::email(&call.message.email)?,
-        display_name: convert::display_name("display_name", &call.message.display_name)?,
-        locale: convert::locale("locale", &call.message.locale)?,
-        password: password(&call.message.password)?,
-    };
+    let read = |call: &Accepted<CreateUserRequest>| new_account(&call.message);
+    let (call, account) = accept_new(&admin.0, request, |it| &it.password, read).await?;
     let user = users::create(&admin.0, &call.act()?, account).await?;
     Ok(Response::new(CreateUserResponse { user: Some(user.into()) }))
 }
@@ -46,11 +42,11 @@ pub(super) async fn update(
     admin: &Admin,
     request: Request<UpdateUserRequest>,
 ) -> Result<Response<UpdateUserResponse>, Status> {
-    let call = accept(request)?;
-    let by = call.act()?;
-    let UpdateUserRequest { user_id, user, update_mask } = call.message;
-    let change = convert::profile_change(user, update_mask)?;
-    let user = users::update(&admin.0, &by, convert::id("user_id", &user_id)?, change).await?;
+    let (call, (user_id, change)) = accept_as(request, |call| {
+        let UpdateUserRequest { user_id, user, update_mask } = &call.message;
+        (convert::id("user_id", user_id), convert::profile_change(user.as_ref(), update_mask.as_ref()))
+    })?;
+    let user = users::update(&admin.0, &call.act()?, user_id, change).await?;
     Ok(Response::new(UpdateUserResponse { user: Some(user.into()) }))
 }
 
@@ -58,8 +54,7 @@ pub(super) async fn suspend(
     admin: &Admin,
     request: Request<SuspendUserRequest>,
 ) -> Result<Response<SuspendUserResponse>, Status> {
-    let call = accept(request)?;
-    let user_id = convert::id("user_id", &call.message.user_id)?;
+    let (call, user_id) = accept_as(request, |call| convert::id("user_id", &call.message.user_id))?;
     let user = users::suspend(&admin.0, &call.act()?, user_id).await?;
     Ok(Response::new(SuspendUserResponse { user: Some(user.into()) }))
 }
@@ -68,8 +63,7 @@ pub(super) async fn reinstate(
     admin: &Admin,
     request: Request<ReinstateUserRequest>,
 ) -> Result<Response<ReinstateUserResponse>, Status> {
-    let call = accept(request)?;
-    let user_id = convert::id("user_id", &call.message.user_id)?;
+    let (call, user_id) = accept_as(request, |call| convert::id("user_id", &call.message.user_id))?;
     let user = users::reinstate(&admin.0, &call.act()?, user_id).await?;
     Ok(Response::new(ReinstateUserResponse { user: Some(user.into()) }))
 }
@@ -78,8 +72,7 @@ pub(super) async fn delete(
     admin: &Admin,
     request: Request<DeleteUserRequest>,
 ) -> Result<Response<DeleteUserResponse>, Status> {
-    let call = accept(request)?;
-    let user_id = convert::id("user_id", &call.message.user_id)?;
+    let (call, user_id) = accept_as(request, |call| convert::id("user_id", &call.message.user_id))?;
     users::delete(&admin.0, &call.act()?, user_id).await?;
     Ok(Response::new(DeleteUserResponse {}))
 }
@@ -88,11 +81,21 @@ pub(super) async fn set_roles(
     admin: &Admin,
     request: Request<SetUserRolesRequest>,
 ) -> Result<Response<SetUserRolesResponse>, Status> {
-    let call = accept(request)?;
-    let user_id = convert::id("user_id", &call.message.user_id)?;
-    let roles = RolesChange::Exactly(convert::names("roles", &call.message.roles)?);
-    let user = users::set_roles(&admin.0, &call.act()?, user_id, roles).await?;
+    let (call, (user_id, roles)) = accept_as(request, |call| {
+        (convert::id("user_id", &call.message.user_id), convert::names("roles", &call.message.roles))
+    })?;
+    let user = users::set_roles(&admin.0, &call.act()?, user_id, RolesChange::Exactly(roles)).await?;
     Ok(Response::new(SetUserRolesResponse { user: Some(user.into()) }))
+}
+
+fn new_account(request: &CreateUserRequest) -> Result<NewAccount, Error> {
+    let (email, display_name, locale, password) = all((
+        convert::email(&request.email),
+        convert::display_name("display_name", &request.display_name),
+        convert::locale("locale", &request.locale),
+        password(&request.password),
+    ))?;
+    Ok(NewAccount { email, display_name, locale, password })
 }
 
 /// The password that a new user is to have; an empty one asks for an invitation.

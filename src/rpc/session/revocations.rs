@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::flows::revocations::{self, News, Watch};
 use crate::model::revocation::{FeedPlace, Revoked, StaleUser};
 use crate::proto::keyward::v1::{self as pb, WatchRevocationsRequest, WatchRevocationsResponse};
-use crate::rpc::accept::accept;
+use crate::rpc::accept::accept_as;
 use crate::rpc::watch::{Messages, Watcher, messages};
 use crate::rpc::{convert, cursor};
 
@@ -37,8 +37,7 @@ pub(super) async fn watch(
     app: &Arc<App>,
     request: Request<WatchRevocationsRequest>,
 ) -> Result<Response<Messages<WatchRevocationsResponse>>, Status> {
-    let call = accept(request)?;
-    let after = place(app, &call.message.cursor)?;
+    let (call, after) = accept_as(request, |call| place(app, &call.message.cursor))?;
     let watch = revocations::watch(app, after).await?;
     let watching = Watching { watcher: Watcher::of(app, &call)?, watch, told_at: None };
     Ok(Response::new(messages(stream::try_unfold(watching, next))))

@@ -10,9 +10,9 @@ use super::{Admin, filter, identity};
 use crate::flows::audit::{self, Watch};
 use crate::model::audit::EventFilter;
 use crate::proto::keyward::v1::{WatchAuditEventsRequest, WatchAuditEventsResponse};
-use crate::rpc::accept::accept;
+use crate::rpc::accept::accept_as;
+use crate::rpc::cursor;
 use crate::rpc::watch::{Messages, Watcher, messages};
-use crate::rpc::{convert, cursor};
 
 /// After how long without an event a message comes all the same.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -30,13 +30,15 @@ pub(in crate::rpc::admin) async fn watch(
     Admin(app): &Admin,
     request: Request<WatchAuditEventsRequest>,
 ) -> Result<Response<Messages<WatchAuditEventsResponse>>, Status> {
-    let call = accept(request)?;
+    let (call, (filter, stream, after)) = accept_as(request, |call| {
+        let WatchAuditEventsRequest { actor_id, subject_id, kinds, start_time, cursor } = &call.message;
+        let filter = filter((actor_id, subject_id, kinds), *start_time)?;
+        // A cursor is good for anyone who may watch, and for no other filter. Where the stream began is no part of that.
+        let stream = format!("WatchAuditEvents {}", identity(&EventFilter { start: None, ..filter.clone() }));
+        let after = cursor::read(&app.master, &stream, cursor)?.map(|[place]| place);
+        Ok((filter, stream, after))
+    })?;
     let watcher = Watcher::of(app, &call)?;
-    let start = call.message.start_time.map(|time| convert::time("start_time", time)).transpose()?;
-    let filter = filter((&call.message.actor_id, &call.message.subject_id, &call.message.kinds), start)?;
-    // A cursor is good for anyone who may watch, and for no other filter. Where the stream began is no part of that.
-    let stream = format!("WatchAuditEvents {}", identity(&EventFilter { start: None, ..filter.clone() }));
-    let after = cursor::read(&app.master, &stream, &call.message.cursor)?.map(|[place]| place);
     let watch = audit::watch(app.clone(), filter, after).await?;
     Ok(Response::new(messages(stream::try_unfold(Watching { watcher, watch, stream, told_at: None }, next))))
 }

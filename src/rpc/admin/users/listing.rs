@@ -10,19 +10,22 @@ use crate::model::user::UserState;
 use crate::model::user_list::{SearchPrefix, UserList, UserOrder, UserPlace, UserTime};
 use crate::proto::keyward::v1::user::State;
 use crate::proto::keyward::v1::{ListUsersRequest, ListUsersResponse};
-use crate::rpc::accept::accept;
+use crate::rpc::accept::accept_as;
 use crate::rpc::admin::Admin;
+use crate::rpc::fields::all;
 use crate::rpc::{convert, page};
 
 pub(in crate::rpc::admin) async fn list(
     admin: &Admin,
     request: Request<ListUsersRequest>,
 ) -> Result<Response<ListUsersResponse>, Status> {
-    let call = accept(request)?;
-    let asked = user_list(&call.message)?;
-    let list = admin.list("ListUsers", &call)?.by(format!("{asked:?}"));
+    let (call, (asked, list, after)) = accept_as(request, |call| {
+        let asked = user_list(&call.message)?;
+        let list = admin.list("ListUsers", call)?.by(format!("{asked:?}"));
+        let after = list.cursor(&call.message.page_token)?.map(|cursor| place(&cursor)).transpose()?;
+        Ok((asked, list, after))
+    })?;
     let size = page::size(call.message.page_size);
-    let after = list.cursor(&call.message.page_token)?.map(|cursor| place(&cursor)).transpose()?;
     let found = users::list(&admin.0, &asked, after, size.saturating_add(1)).await?;
     let (users, next_page_token) = list.page_by(found, size, |user| cursor(asked.order.place(user)));
     Ok(Response::new(ListUsersResponse { users: users.into_iter().map(Into::into).collect(), next_page_token }))
@@ -31,13 +34,15 @@ pub(in crate::rpc::admin) async fn list(
 /// Which users are asked for, and in which order.
 fn user_list(request: &ListUsersRequest) -> Result<UserList, Error> {
     let role = Some(request.role.as_str()).filter(|role| !role.is_empty());
-    let (by, descending) = match request.order_by.as_str() {
-        "" | "create_time desc" => (UserTime::Created, true),
-        "create_time" => (UserTime::Created, false),
-        "last_login_time desc" => (UserTime::LastLogin, true),
-        "last_login_time" => (UserTime::LastLogin, false),
-        _ => return Err(Error::invalid("order_by", "must be one of the orders that there are")),
+    let role = role.map(|role| convert::name("role", role)).transpose();
+    let order = match request.order_by.as_str() {
+        "" | "create_time desc" => Ok((UserTime::Created, true)),
+        "create_time" => Ok((UserTime::Created, false)),
+        "last_login_time desc" => Ok((UserTime::LastLogin, true)),
+        "last_login_time" => Ok((UserTime::LastLogin, false)),
+        _ => Err(Error::invalid("order_by", "must be one of the orders that there are")),
     };
+    let (role, (by, descending)) = all((role, order))?;
     Ok(UserList {
         prefix: SearchPrefix::new(&request.query),
         state: match request.state() {
@@ -45,7 +50,7 @@ fn user_list(request: &ListUsersRequest) -> Result<UserList, Error> {
             State::Active => Some(UserState::Active),
             State::Suspended => Some(UserState::Suspended),
         },
-        role: role.map(|role| convert::name("role", role)).transpose()?,
+        role,
         order: UserOrder { by, descending },
     })
 }
