@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::clock;
 use crate::error::Error;
 use crate::model::code::{Code, CodeHash};
+use crate::model::device::DeviceId;
 use crate::model::email::Email;
 use crate::store::pg::{Connection, code_quotas};
 use crate::token::master::Purpose;
@@ -21,6 +22,17 @@ pub(super) fn generate(app: &App, subject: Uuid) -> Result<(Code, CodeHash), Err
 /// Whether `code` is the one that `hash` was made of; takes the same time either way.
 pub(super) fn matches(app: &App, subject: Uuid, code: &Code, hash: &CodeHash) -> bool {
     app.master.verify(Purpose::Code, &[subject.as_bytes(), code.as_str().as_bytes()], hash.as_bytes())
+}
+
+/// The hash by which a right attempt is known when its device sends it again.
+pub(super) fn replay_hash(app: &App, subject: Uuid, code: &Code, device_id: &DeviceId) -> CodeHash {
+    app.master.mac(Purpose::Code, &[subject.as_bytes(), code.as_str().as_bytes(), device_id.as_str().as_bytes()]).into()
+}
+
+/// Whether an attempt is the one that was right before, sent again; takes the same time either way.
+pub(super) fn is_replay(app: &App, subject: Uuid, (code, device_id): (&Code, &DeviceId), hash: &CodeHash) -> bool {
+    let parts = [subject.as_bytes(), code.as_str().as_bytes(), device_id.as_str().as_bytes()];
+    app.master.verify(Purpose::Code, &parts, hash.as_bytes())
 }
 
 /// Why a code that was presented was refused, for the audit trail; none for one of nothing that there is.

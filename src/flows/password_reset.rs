@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use tokio::time::Instant;
 
 use super::audit::{self, Event};
@@ -21,10 +21,10 @@ use crate::model::origin::DeviceOrigin;
 use crate::model::password::{Password, PasswordHash};
 use crate::model::session::EndReason;
 use crate::model::user::User;
-use crate::store::pg::password_resets::{self, NewReset, Standing};
+use crate::store::pg::password_resets::{self, CodeAttempt, Exchange, NewReset, Standing};
 use crate::store::pg::sessions::{self, Ended};
 use crate::store::pg::{Connection, user_devices, users};
-use crate::token::reset;
+use crate::token::reset::ResetToken;
 
 /// When a request for a reset is answered, counted from its arrival. It costs a millisecond or two of work, so little that
 /// the delivery of an earlier mail next to it would show in the time of the answer.
@@ -91,7 +91,8 @@ pub async fn request(app: &App, from: &DeviceOrigin, email: Email) -> Result<Res
     Ok(ResetRequested { reset_id, code_expires_at })
 }
 
-/// Exchanges a right code for a reset token.
+/// Exchanges a right code for a reset token. The same code from the same device again, while the code is good, is a reply that
+/// was lost: it gets the same token, whose end does not move.
 ///
 /// # Errors
 /// A wrong, expired or exhausted code, no such reset, or a failure of ours.
@@ -99,42 +100,91 @@ pub async fn verify_code(app: &App, from: &DeviceOrigin, request: VerifyResetCod
     let now = app.clock.now();
     let mut tx = app.pool.begin().await?;
     let outcome: Result<_, Error> = async {
-        let (owner, tried) = try_code(app, &mut tx, &request, now).await?;
+        let Tried { owner, outcome } = try_code(app, &mut tx, from, &request, now).await?;
         let subject = owner.map_or(Subject::Nothing, Subject::User);
-        let event = match &tried {
-            Ok(_) => Some(Event::new(EventKind::PasswordResetCodeVerified, subject)),
+        let event = match &outcome {
+            Ok(Exchanged { again: false, .. }) => Some(Event::new(EventKind::PasswordResetCodeVerified, subject)),
+            Ok(Exchanged { again: true, .. }) => None,
             Err(error) => codes::refusal(error)
                 .map(|reason| Event::new(EventKind::PasswordResetCodeFailed, subject).with("reason", reason)),
         };
         audit::record_limited(app, &mut tx, &from.act(Actor::Anonymous), event, now).await?;
-        Ok(tried)
+        Ok(outcome)
     }
     .await;
-    tx.end(outcome).await?
+    let Exchanged { token, expires_at, .. } = tx.end(outcome).await??;
+    Ok(ResetAllowed { reset_token: token.issue(&app.master), expires_at })
 }
 
-/// Whose reset it is, if anybody's, and what came of the code. The outer error rolls the attempt back, the inner one has cost it.
+/// An attempt at a code.
+struct Tried {
+    /// Whose reset it is, if it is a user's.
+    owner: Option<UserId>,
+    /// What came of it; an error has cost the attempt.
+    outcome: Result<Exchanged, Error>,
+}
+
+/// A code that was right.
+struct Exchanged {
+    token: ResetToken,
+    expires_at: DateTime<Utc>,
+    /// Whether it had been exchanged before.
+    again: bool,
+}
+
+/// Tries a code. An error rolls the attempt back.
 async fn try_code(
     app: &App,
     conn: &mut Connection,
+    from: &DeviceOrigin,
     request: &VerifyResetCode,
     now: DateTime<Utc>,
-) -> Result<(Option<UserId>, Result<ResetAllowed, Error>), Error> {
+) -> Result<Tried, Error> {
     let VerifyResetCode { reset_id, code } = request;
     let attempts = app.config.codes.attempts.get();
-    let Some((user_id, hash)) = password_resets::take_attempt(conn, *reset_id, attempts, now).await? else {
+    let Some(attempt) = password_resets::reserve_attempt(conn, *reset_id, attempts, now).await? else {
         let standing = password_resets::find_standing(conn, *reset_id).await?;
-        let user_id = standing.as_ref().and_then(|standing| standing.user_id);
-        return Ok((user_id, Err(why_not_tried(standing, attempts, now))));
+        let owner = standing.as_ref().and_then(|standing| standing.user_id);
+        return Ok(Tried { owner, outcome: Err(why_not_tried(standing, attempts, now)) });
     };
-    // Nobody was mailed the code of an address without an account: a lucky guess at it is a wrong one.
-    if !codes::matches(app, reset_id.uuid(), code, &hash) || user_id.is_none() {
-        return Ok((user_id, Err(Error::CodeInvalid)));
+    let owner = attempt.user_id;
+    let outcome = match judge(app, from, request, &attempt, now) {
+        Ok(exchanged @ Exchanged { again: true, .. }) => {
+            password_resets::release_attempt(conn, *reset_id).await?;
+            Ok(exchanged)
+        }
+        Ok(exchanged) => {
+            let replay_hash = codes::replay_hash(app, reset_id.uuid(), code, &from.device_id);
+            let exchange = Exchange { replay_hash, token_expires_at: exchanged.expires_at };
+            password_resets::exchange_code(conn, *reset_id, exchange).await?;
+            Ok(exchanged)
+        }
+        Err(error) => Err(error),
+    };
+    Ok(Tried { owner, outcome })
+}
+
+/// Judges a code against what is kept of its reset.
+fn judge(
+    app: &App,
+    from: &DeviceOrigin,
+    VerifyResetCode { reset_id, code }: &VerifyResetCode,
+    attempt: &CodeAttempt,
+    now: DateTime<Utc>,
+) -> Result<Exchanged, Error> {
+    let token = ResetToken { reset_id: *reset_id };
+    let Some(exchange) = attempt.exchange else {
+        // The code of an address without an account was mailed to no address: a lucky guess at it is a wrong one.
+        if !codes::matches(app, reset_id.uuid(), code, &attempt.code_hash) || attempt.user_id.is_none() {
+            return Err(Error::CodeInvalid);
+        }
+        return Ok(Exchanged { token, expires_at: clock::add(now, app.config.codes.reset_token_ttl), again: false });
+    };
+    let replayed = codes::is_replay(app, reset_id.uuid(), (code, &from.device_id), &exchange.replay_hash);
+    if !replayed || attempt.user_id.is_none() || now >= exchange.token_expires_at {
+        return Err(Error::CodeExpired);
     }
-    let (reset_token, token_hash) = reset::issue(&app.master)?;
-    let expires_at = clock::add(now, app.config.codes.reset_token_ttl);
-    password_resets::update_token(conn, *reset_id, &token_hash, expires_at).await?;
-    Ok((user_id, Ok(ResetAllowed { reset_token, expires_at })))
+    Ok(Exchanged { token, expires_at: exchange.token_expires_at, again: true })
 }
 
 fn why_not_tried(standing: Option<Standing>, attempts: u16, now: DateTime<Utc>) -> Error {
@@ -154,22 +204,20 @@ fn why_not_tried(standing: Option<Standing>, attempts: u16, now: DateTime<Utc>) 
 /// A refused password does not use the token up.
 ///
 /// # Errors
-/// A token that is malformed, expired or used, a refused password, or a failure of ours.
+/// A token that is expired or used, a refused password, or a failure of ours.
 pub async fn reset_password(
     app: &App,
     from: &DeviceOrigin,
-    reset_token: SecretString,
+    token: ResetToken,
     new_password: Password,
 ) -> Result<(), Error> {
-    let malformed = || Error::invalid("reset_token", "is not a reset token");
-    let token_hash = reset::hash(reset_token.expose_secret()).ok_or_else(malformed)?;
-    let owner = owner_of(app, &token_hash).await?;
+    let owner = owner_of(app, token).await?;
     let password_hash =
         passwords::hash_new(app, "new_password", new_password, &owner.email, &owner.display_name).await?;
 
     let now = app.clock.now();
     let mut tx = app.pool.begin().await?;
-    let outcome = set_password(app, &mut tx, from, (owner.user_id, &token_hash, &password_hash), now).await;
+    let outcome = set_password(app, &mut tx, from, (owner.user_id, token, &password_hash), now).await;
     let ended = tx.end(outcome).await?;
     revocations::take_in(app, ended, now);
     app.outbox_filled.notify_one();
@@ -177,9 +225,9 @@ pub async fn reset_password(
 }
 
 /// Who may set a password with this token: asked before the new one is hashed, so that nobody gets hashing for nothing.
-async fn owner_of(app: &App, token_hash: &[u8]) -> Result<User, Error> {
+async fn owner_of(app: &App, token: ResetToken) -> Result<User, Error> {
     let mut conn = app.pool.get().await?;
-    let user_id = password_resets::find_by_token(&mut conn, token_hash, app.clock.now()).await?;
+    let user_id = password_resets::find_owner(&mut conn, token.reset_id, app.clock.now()).await?;
     let user_id = user_id.ok_or(Error::ResetTokenExpired)?;
     Ok(users::find(&mut conn, user_id).await?.ok_or(Error::ResetTokenExpired)?.user)
 }
@@ -188,12 +236,12 @@ async fn set_password(
     app: &App,
     conn: &mut Connection,
     from: &DeviceOrigin,
-    (owner, token_hash, password_hash): (UserId, &[u8], &PasswordHash),
+    (owner, token, password_hash): (UserId, ResetToken, &PasswordHash),
     now: DateTime<Utc>,
 ) -> Result<Ended, Error> {
     // Whoever sets a password locks the user first and its resets after, lest two of them wait for each other.
     users::lock(conn, owner).await?.ok_or(Error::ResetTokenExpired)?;
-    let user_id = password_resets::take_token(conn, token_hash, now).await?.ok_or(Error::ResetTokenExpired)?;
+    let user_id = password_resets::take_token(conn, token.reset_id, now).await?.ok_or(Error::ResetTokenExpired)?;
     let user = users::update_password(conn, user_id, password_hash, None, now).await?;
     let user = user.ok_or(Error::ResetTokenExpired)?;
     password_resets::consume_all_of(conn, user_id, now).await?;

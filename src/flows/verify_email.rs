@@ -8,12 +8,12 @@ use crate::app::App;
 use crate::error::Error;
 use crate::mail::Content;
 use crate::model::audit::{Actor, EventKind, Subject};
-use crate::model::code::Code;
+use crate::model::code::{Code, CodeHash};
 use crate::model::id::{RegistrationId, UserId};
 use crate::model::operation::counted_network;
 use crate::model::origin::DeviceOrigin;
 use crate::model::user::User;
-use crate::store::pg::registrations::{self, Registration};
+use crate::store::pg::registrations::{self, CodeAttempt, Registration};
 use crate::store::pg::users::NewUser;
 use crate::store::pg::{Connection, user_devices, users};
 
@@ -26,7 +26,8 @@ pub struct VerifyEmail {
     pub code: Code,
 }
 
-/// Creates the user of a registration whose code is right, and drops every other registration of the address.
+/// Creates the user of a registration whose code is right, and drops every other registration of the address. The same code
+/// from the same device again, while the code is good, is a reply that was lost: it gets the same user.
 ///
 /// The attempt is counted in the transaction that creates the user: a crash in between spends neither.
 ///
@@ -60,22 +61,37 @@ async fn try_code(
 ) -> Result<Result<User, Error>, Error> {
     let VerifyEmail { registration_id, code } = request;
     let attempts = app.config.codes.attempts.get();
-    let Some((registration, hash)) = registrations::take_attempt(conn, *registration_id, attempts, now).await? else {
-        return Ok(Err(why_not_tried(conn, *registration_id, attempts, now).await?));
+    let user = match registrations::reserve_attempt(conn, *registration_id, attempts, now).await? {
+        None => return Ok(Err(why_not_tried(conn, *registration_id, attempts, now).await?)),
+        Some(CodeAttempt::First { registration, code_hash }) => {
+            if !codes::matches(app, registration_id.uuid(), code, &code_hash) {
+                return Ok(Err(Error::CodeInvalid));
+            }
+            let replay_hash = codes::replay_hash(app, registration_id.uuid(), code, &from.device_id);
+            create(app, conn, from, (registration, replay_hash), now).await?
+        }
+        Some(CodeAttempt::Replay { replay_hash, user_id }) => {
+            if !codes::is_replay(app, registration_id.uuid(), (code, &from.device_id), &replay_hash) {
+                return Ok(Err(Error::CodeExpired));
+            }
+            registrations::release_attempt(conn, *registration_id).await?;
+            find(conn, user_id).await?
+        }
     };
-    if !codes::matches(app, registration_id.uuid(), code, &hash) {
-        return Ok(Err(Error::CodeInvalid));
-    }
-    let user = create(app, conn, from, registration, now).await?;
-    // Another registration of the address was verified first, or it had an account all along.
+    // Another registration of the address was verified first, or it had an account all along, or its user is gone.
     Ok(user.ok_or(Error::CodeExpired))
+}
+
+async fn find(conn: &mut Connection, user_id: Option<UserId>) -> Result<Option<User>, Error> {
+    let Some(user_id) = user_id else { return Ok(None) };
+    Ok(users::find(conn, user_id).await?.map(|credentials| credentials.user))
 }
 
 async fn create(
     app: &App,
     conn: &mut Connection,
     from: &DeviceOrigin,
-    registration: Registration,
+    (registration, replay_hash): (Registration, CodeHash),
     now: DateTime<Utc>,
 ) -> Result<Option<User>, Error> {
     let new = NewUser {
@@ -86,11 +102,11 @@ async fn create(
         password_hash: Some(registration.password_hash),
         roles: Vec::new(),
     };
-    let created = users::insert(conn, &new, now).await?;
-    registrations::consume(conn, registration.registration_id, now).await?;
-    if !created {
+    if !users::insert(conn, &new, now).await? {
+        registrations::consume(conn, registration.registration_id, now).await?;
         return Ok(None);
     }
+    registrations::complete(conn, registration.registration_id, new.user_id, &replay_hash, now).await?;
     registrations::consume_all_of(conn, &new.email, now).await?;
     let network = counted_network(from.origin.ip_address);
     user_devices::insert(conn, new.user_id, &from.device_id, network, now).await?;

@@ -29,12 +29,13 @@ impl Email {
     /// The longest address, in bytes.
     pub const MAX_BYTES: usize = 254;
 
-    /// Takes an address as a person typed it, and lower-cases it.
+    /// Takes an address as a person typed it, without the white space around it, and lower-cases it.
     ///
     /// # Errors
     /// When it is too long, or not a plain ASCII address: quoted local parts, comments, display names, address literals
     /// and domains of a single label are refused as well.
     pub fn parse(text: &str) -> Result<Self, EmailInvalid> {
+        let text = text.trim();
         if text.len() > Self::MAX_BYTES {
             return Err(EmailInvalid::TooLong);
         }
@@ -102,6 +103,14 @@ mod tests {
     }
 
     #[test]
+    fn white_space_around_an_address_is_not_part_of_it() {
+        let email = Email::parse("ada@example.org").unwrap();
+        for space in [" ", "\t", "\r\n", "\u{a0}", "\u{2003}", "\u{3000}", "\u{2028}", &" ".repeat(1000)] {
+            assert_eq!(Email::parse(&format!("{space}Ada@example.org{space}")).unwrap(), email, "{space:?}");
+        }
+    }
+
+    #[test]
     fn lengths_are_bounded() {
         let domain = format!("{0}.{0}.{0}.org", "d".repeat(60));
         let longest = format!("{}@{domain}", "l".repeat(Email::MAX_BYTES - domain.len() - 1));
@@ -130,9 +139,10 @@ mod tests {
             "ada.@example.org",
             "a..b@example.org",
             "a b@example.org",
-            " ada@example.org",
-            "ada@example.org ",
-            "ada@example.org\n",
+            "ada @example.org",
+            "ada@ example.org",
+            "ada@example.\u{a0}org",
+            "   ",
             "ada\r\nBcc: eve@example.org",
             "\"ada\"@example.org",
             "\"a@b\"@example.org",

@@ -10,16 +10,17 @@ use super::convert::{self, timestamp};
 use crate::app::App;
 use crate::flows::login::{self, LoggedIn, Login};
 use crate::flows::password_reset::{self, VerifyResetCode};
-use crate::flows::refresh;
 use crate::flows::register::{self, Register};
 use crate::flows::verify_email::{self, VerifyEmail};
+use crate::flows::{logout, refresh};
 use crate::model::password::Password;
 use crate::proto::keyward::v1::auth_service_server::AuthService;
 use crate::proto::keyward::v1::{
     LoginRequest, LoginResponse, RefreshTokensRequest, RefreshTokensResponse, RegisterRequest, RegisterResponse,
     RequestPasswordResetRequest, RequestPasswordResetResponse, ResendVerificationCodeRequest,
-    ResendVerificationCodeResponse, ResetPasswordRequest, ResetPasswordResponse, VerifyEmailRequest,
-    VerifyEmailResponse, VerifyPasswordResetCodeRequest, VerifyPasswordResetCodeResponse,
+    ResendVerificationCodeResponse, ResetPasswordRequest, ResetPasswordResponse, RevokeRefreshTokenRequest,
+    RevokeRefreshTokenResponse, VerifyEmailRequest, VerifyEmailResponse, VerifyPasswordResetCodeRequest,
+    VerifyPasswordResetCodeResponse,
 };
 
 /// Serves AuthService.
@@ -124,11 +125,22 @@ impl AuthService for Auth {
         &self,
         request: Request<ResetPasswordRequest>,
     ) -> Result<Response<ResetPasswordResponse>, Status> {
-        let (call, new_password) =
-            accept_as(request, |call| convert::new_password("new_password", &call.message.new_password))?;
+        let (call, (token, new_password)) = accept_as(request, |call| {
+            let token = convert::reset_token(&call.message.reset_token, &self.0.master);
+            (token, convert::new_password("new_password", &call.message.new_password))
+        })?;
         let from = call.device_origin()?;
-        password_reset::reset_password(&self.0, &from, call.message.reset_token.into(), new_password).await?;
+        password_reset::reset_password(&self.0, &from, token, new_password).await?;
         Ok(Response::new(ResetPasswordResponse {}))
+    }
+
+    async fn revoke_refresh_token(
+        &self,
+        request: Request<RevokeRefreshTokenRequest>,
+    ) -> Result<Response<RevokeRefreshTokenResponse>, Status> {
+        let call = accept(request)?;
+        logout::revoke_refresh_token(&self.0, &call.act()?, &call.message.refresh_token).await?;
+        Ok(Response::new(RevokeRefreshTokenResponse {}))
     }
 }
 

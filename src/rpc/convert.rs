@@ -24,6 +24,8 @@ use crate::model::role::{Role, RoleChange};
 use crate::model::session::Session;
 use crate::model::user::{ProfileChange, User, UserState};
 use crate::proto::keyward::v1 as pb;
+use crate::token::master::Master;
+use crate::token::reset::ResetToken;
 
 /// A point in time.
 pub(super) fn timestamp(time: DateTime<Utc>) -> prost_types::Timestamp {
@@ -77,6 +79,11 @@ pub(super) fn locale(field: &'static str, text: &str) -> Result<Option<Locale>, 
 /// A code that a person typed.
 pub(super) fn code(text: &str) -> Result<Code, Error> {
     Code::parse(text).map_err(|cause| Error::invalid("code", cause.to_string()))
+}
+
+/// A reset token that was issued under one of the master keys.
+pub(super) fn reset_token(text: &str, master: &Master) -> Result<ResetToken, Error> {
+    ResetToken::verify(text, master).ok_or_else(|| Error::invalid("reset_token", "is not a reset token"))
 }
 
 /// A device that is named in a request, not in its metadata.

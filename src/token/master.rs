@@ -65,6 +65,8 @@ impl SealedColumn {
 pub enum Purpose {
     /// Authenticates refresh tokens.
     RefreshToken,
+    /// Authenticates reset tokens.
+    ResetToken,
     /// Hashes mailed codes.
     Code,
     /// Hashes addresses that quotas are counted by.
@@ -79,6 +81,7 @@ pub enum Purpose {
 struct Derived {
     id: [u8; KEY_ID_LEN],
     refresh_token: hmac::Key,
+    reset_token: hmac::Key,
     code: hmac::Key,
     address: hmac::Key,
     page_token: hmac::Key,
@@ -121,6 +124,7 @@ impl Derived {
         Ok(Self {
             id,
             refresh_token: mac("refresh-token")?,
+            reset_token: mac("reset-token")?,
             code: mac("code")?,
             address: mac("address")?,
             page_token: mac("page-token")?,
@@ -132,6 +136,7 @@ impl Derived {
     const fn mac_key(&self, purpose: Purpose) -> &hmac::Key {
         match purpose {
             Purpose::RefreshToken => &self.refresh_token,
+            Purpose::ResetToken => &self.reset_token,
             Purpose::Code => &self.code,
             Purpose::Address => &self.address,
             Purpose::PageToken => &self.page_token,

@@ -2,12 +2,14 @@
 //! of them, and what their tests share.
 
 mod login;
+mod lost_replies;
 mod races;
 mod refresh;
 mod register;
 mod request_password_reset;
 mod resend_code;
 mod reset_password;
+mod revoke_refresh_token;
 mod verify_email;
 mod verify_reset_code;
 

@@ -17,19 +17,28 @@ mod networks;
 mod redis_away;
 mod throttles;
 
+use keyward::config::MasterKeys;
+use keyward::token::master::Master;
+use keyward::token::reset::ResetToken;
+use secrecy::ExposeSecret;
+
 use crate::harness::{Device, Refusal, Replica, Settings, TestApp};
 
 /// What is good in form and names nothing.
 const NO_ID: &str = "0190b6c0-1d5f-7a3c-8f00-4b2f6f1c9d11";
 
-/// A reset token that is good in form, and none.
+/// The master key of every service here.
+const MASTER_KEY: &str = "VwQ1s0dPDfZ8mT4uX2hY6kRj9bNcLqEoGiHtUvWxZaM=";
+
+/// A reset token of ours, for a reset that there is not.
 fn no_reset_token() -> String {
-    format!("kwp_{}", "A".repeat(43))
+    let master = Master::new(&MasterKeys::parse(MASTER_KEY).unwrap()).unwrap();
+    ResetToken { reset_id: NO_ID.parse().unwrap() }.issue(&master).expose_secret().to_owned()
 }
 
 /// Settings of a service behind a proxy on this machine.
 fn behind_a_proxy() -> Settings {
-    Settings::default().set("server.trusted_proxies", "127.0.0.0/8")
+    Settings::default().set("server.trusted_proxies", "127.0.0.0/8").set("master_key", MASTER_KEY)
 }
 
 /// A service with nothing but throttles.

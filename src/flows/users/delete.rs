@@ -41,7 +41,7 @@ pub(in crate::flows) async fn delete_all(
     admins::spare(conn, user).await?;
     let ending = revocations::ending(app, EndReason::Revoked, now);
     let ended = sessions::end_all(conn, user.user_id, None, ending).await?;
-    registrations::delete_all_of(conn, &user.email).await?;
+    registrations::erase_all_of(conn, &user.email, now).await?;
     attempts::lift(app, conn, &user.email).await?;
     users::delete(conn, user.user_id).await?;
     let deleted = Event::new(kind, Subject::User(user.user_id)).with("roles", names(&user.roles));

@@ -1,5 +1,9 @@
 //! Password resets: a code, then the token that it is exchanged for.
 
+mod attempts;
+
+pub use attempts::{CodeAttempt, Exchange, exchange_code, release_attempt, reserve_attempt};
+
 use chrono::{DateTime, Utc};
 use diesel::OptionalExtension;
 use diesel::sql_types::{Binary, Nullable, SmallInt, Timestamptz, Uuid as SqlUuid};
@@ -54,43 +58,21 @@ statement! {
 }
 
 statement! {
-    TakeAttempt {
-        reset_id: Uuid => SqlUuid,
-        attempts: i16 => SmallInt,
-        now: DateTime<Utc> => Timestamptz,
-    } -> (Nullable<SqlUuid>, Binary)
-    "UPDATE password_resets SET code_attempts = code_attempts + 1
-    WHERE reset_id = $1 AND code_attempts < $2 AND code_expires_at > $3 AND consumed_at IS NULL
-        AND token_hash IS NULL
-    RETURNING user_id, code_hash"
-}
-
-statement! {
     FindStanding { reset_id: Uuid => SqlUuid }
         -> (Nullable<SqlUuid>, Nullable<Timestamptz>, Nullable<Timestamptz>, Timestamptz, SmallInt)
     "SELECT user_id, consumed_at, token_expires_at, code_expires_at, code_attempts FROM password_resets WHERE reset_id = $1"
 }
 
 statement! {
-    SetToken {
-        reset_id: Uuid => SqlUuid,
-        token_hash: Vec<u8> => Binary,
-        token_expires_at: DateTime<Utc> => Timestamptz,
-    } -> ()
-    "UPDATE password_resets SET token_hash = $2, token_expires_at = $3, expires_at = greatest(expires_at, $3)
-    WHERE reset_id = $1"
-}
-
-statement! {
-    FindByToken { token_hash: Vec<u8> => Binary, now: DateTime<Utc> => Timestamptz } -> (SqlUuid)
+    FindOwner { reset_id: Uuid => SqlUuid, now: DateTime<Utc> => Timestamptz } -> (SqlUuid)
     "SELECT user_id FROM password_resets
-    WHERE token_hash = $1 AND token_expires_at > $2 AND consumed_at IS NULL AND user_id IS NOT NULL"
+    WHERE reset_id = $1 AND token_expires_at > $2 AND consumed_at IS NULL AND user_id IS NOT NULL"
 }
 
 statement! {
-    TakeToken { token_hash: Vec<u8> => Binary, now: DateTime<Utc> => Timestamptz } -> (SqlUuid)
+    TakeToken { reset_id: Uuid => SqlUuid, now: DateTime<Utc> => Timestamptz } -> (SqlUuid)
     "UPDATE password_resets SET consumed_at = $2
-    WHERE token_hash = $1 AND token_expires_at > $2 AND consumed_at IS NULL AND user_id IS NOT NULL
+    WHERE reset_id = $1 AND token_expires_at > $2 AND consumed_at IS NULL AND user_id IS NOT NULL
     RETURNING user_id"
 }
 
@@ -118,26 +100,6 @@ pub async fn insert(conn: &mut Connection, new: &NewReset, now: DateTime<Utc>) -
     Ok(())
 }
 
-/// Counts one attempt at a code and gives the hash to compare it with, in one statement; `None` when there is nothing left
-/// to try.
-///
-/// # Errors
-/// When the database fails.
-pub async fn take_attempt(
-    conn: &mut Connection,
-    reset_id: ResetId,
-    attempts: u16,
-    now: DateTime<Utc>,
-) -> Result<Option<(Option<UserId>, CodeHash)>, StoreError> {
-    let statement =
-        TakeAttempt { reset_id: reset_id.uuid(), attempts: i16::try_from(attempts).unwrap_or(i16::MAX), now };
-    let row: Option<(Option<Uuid>, Vec<u8>)> = statement.get_result(conn).await.optional()?;
-    let Some((user_id, code_hash)) = row else { return Ok(None) };
-    let hash = CodeHash::try_from(code_hash.as_slice())
-        .map_err(|_| StoreError::Corrupt { column: "password_resets.code_hash" })?;
-    Ok(Some((user_id.map(Into::into), hash)))
-}
-
 /// How a reset stands; `None` when there is no such reset.
 ///
 /// # Errors
@@ -153,46 +115,29 @@ pub async fn find_standing(conn: &mut Connection, reset_id: ResetId) -> Result<O
     }))
 }
 
-/// Exchanges the code of a reset for a token, of which only the hash is kept.
+/// Whose password the token of a reset may set, without using the token up.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn update_token(
+pub async fn find_owner(
     conn: &mut Connection,
     reset_id: ResetId,
-    token_hash: &[u8],
-    expires_at: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    let statement =
-        SetToken { reset_id: reset_id.uuid(), token_hash: token_hash.to_vec(), token_expires_at: expires_at };
-    statement.execute(conn).await?;
-    Ok(())
-}
-
-/// Whose password a token may set, without using it up.
-///
-/// # Errors
-/// When the database fails.
-pub async fn find_by_token(
-    conn: &mut Connection,
-    token_hash: &[u8],
     now: DateTime<Utc>,
 ) -> Result<Option<UserId>, StoreError> {
-    let row: Option<(Uuid,)> =
-        FindByToken { token_hash: token_hash.to_vec(), now }.get_result(conn).await.optional()?;
+    let row: Option<(Uuid,)> = FindOwner { reset_id: reset_id.uuid(), now }.get_result(conn).await.optional()?;
     Ok(row.map(|(user_id,)| user_id.into()))
 }
 
-/// Uses a token up; only one caller ever gets its user.
+/// Uses the token of a reset up; only one caller ever gets its user.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn take_token(
     conn: &mut Connection,
-    token_hash: &[u8],
+    reset_id: ResetId,
     now: DateTime<Utc>,
 ) -> Result<Option<UserId>, StoreError> {
-    let row: Option<(Uuid,)> = TakeToken { token_hash: token_hash.to_vec(), now }.get_result(conn).await.optional()?;
+    let row: Option<(Uuid,)> = TakeToken { reset_id: reset_id.uuid(), now }.get_result(conn).await.optional()?;
     Ok(row.map(|(user_id,)| user_id.into()))
 }
 

@@ -1,5 +1,9 @@
 //! Registrations that wait for the proof of their address.
 
+mod attempts;
+
+pub use attempts::{CodeAttempt, complete, release_attempt, reserve_attempt};
+
 use chrono::{DateTime, Utc};
 use diesel::OptionalExtension;
 use diesel::sql_types::{Binary, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
@@ -8,7 +12,7 @@ use uuid::Uuid;
 
 use super::expired::delete_expired;
 use super::statement::statement;
-use super::users::{stored_display_name, stored_email, stored_locale};
+use super::users::{stored_email, stored_locale};
 use super::{Connection, StoreError};
 use crate::model::code::CodeHash;
 use crate::model::display_name::DisplayName;
@@ -77,18 +81,6 @@ statement! {
 }
 
 statement! {
-    TakeAttempt {
-        registration_id: Uuid => SqlUuid,
-        attempts: i16 => SmallInt,
-        now: DateTime<Utc> => Timestamptz,
-    } -> (Text, Text, Nullable<Text>, Nullable<Text>, Binary)
-    "UPDATE registrations SET code_attempts = code_attempts + 1
-    WHERE registration_id = $1 AND code_attempts < $2 AND code_expires_at > $3 AND expires_at > $3
-        AND consumed_at IS NULL
-    RETURNING email, display_name, password_hash, locale, code_hash"
-}
-
-statement! {
     FindStanding { registration_id: Uuid => SqlUuid }
         -> (Nullable<Timestamptz>, Timestamptz, Timestamptz, SmallInt, Timestamptz)
     "SELECT consumed_at, expires_at, code_expires_at, code_attempts, resend_available_at
@@ -130,14 +122,19 @@ statement! {
 }
 
 statement! {
-    DeleteAllOf { email: String => Text } -> ()
-    // One that is being verified this very moment is skipped, as above.
-    "DELETE FROM registrations WHERE registration_id IN (
-        SELECT registration_id FROM registrations WHERE email = $1 FOR UPDATE SKIP LOCKED
-    )"
+    EraseAllOf { email: String => Text, now: DateTime<Utc> => Timestamptz } -> ()
+    // One that is being verified this very moment is skipped, as above. One whose right code may still be sent again stays
+    // until that code ends, without anything that tells of its person.
+    "WITH held AS (
+        SELECT registration_id, replay_hash IS NOT NULL AND code_expires_at > $2 AS replayable
+        FROM registrations WHERE email = $1 FOR UPDATE SKIP LOCKED
+    ), erased AS (
+        UPDATE registrations AS r SET email = '', display_name = '', locale = NULL, expires_at = code_expires_at
+        FROM held WHERE r.registration_id = held.registration_id AND held.replayable
+    )
+    DELETE FROM registrations AS r USING held WHERE r.registration_id = held.registration_id AND NOT held.replayable"
 }
 
-type AttemptRow = (String, String, Option<String>, Option<String>, Vec<u8>);
 type StandingRow = (Option<DateTime<Utc>>, DateTime<Utc>, DateTime<Utc>, i16, DateTime<Utc>);
 
 /// Stages a registration.
@@ -165,38 +162,6 @@ pub async fn insert(
     };
     statement.execute(conn).await?;
     Ok(())
-}
-
-/// Counts one attempt at a code and gives the hash to compare it with, in one statement: however many arrive at once,
-/// only `attempts` of them get one. `None` when there is nothing left to try.
-///
-/// # Errors
-/// When the database fails.
-pub async fn take_attempt(
-    conn: &mut Connection,
-    registration_id: RegistrationId,
-    attempts: u16,
-    now: DateTime<Utc>,
-) -> Result<Option<(Registration, CodeHash)>, StoreError> {
-    let statement = TakeAttempt {
-        registration_id: registration_id.uuid(),
-        attempts: i16::try_from(attempts).unwrap_or(i16::MAX),
-        now,
-    };
-    let row: Option<AttemptRow> = statement.get_result(conn).await.optional()?;
-    let Some((email, display_name, password_hash, locale, code_hash)) = row else { return Ok(None) };
-    let registration = Registration {
-        registration_id,
-        email: stored_email(&email)?,
-        display_name: stored_display_name(&display_name)?,
-        password_hash: password_hash
-            .map(PasswordHash::from)
-            .ok_or(StoreError::Corrupt { column: "registrations.password_hash" })?,
-        locale: stored_locale(locale.as_deref()),
-    };
-    let hash = CodeHash::try_from(code_hash.as_slice())
-        .map_err(|_| StoreError::Corrupt { column: "registrations.code_hash" })?;
-    Ok(Some((registration, hash)))
 }
 
 /// How a registration stands; `None` when there is no such registration.
@@ -287,12 +252,12 @@ pub async fn consume_all_of(conn: &mut Connection, email: &Email, now: DateTime<
     Ok(())
 }
 
-/// Deletes what is left of every registration of an address, open or not.
+/// Erases what is left of every registration of an address, open or not.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn delete_all_of(conn: &mut Connection, email: &Email) -> Result<(), StoreError> {
-    DeleteAllOf { email: email.as_str().to_owned() }.execute(conn).await?;
+pub async fn erase_all_of(conn: &mut Connection, email: &Email, now: DateTime<Utc>) -> Result<(), StoreError> {
+    EraseAllOf { email: email.as_str().to_owned(), now }.execute(conn).await?;
     Ok(())
 }
 

@@ -15,7 +15,7 @@ use diesel_async::RunQueryDsl;
 use ipnet::IpNet;
 use uuid::Uuid;
 
-pub use ending::{Ended, Ending, end_all, end_by_device, end_one, end_reused};
+pub use ending::{Ended, Ending, end_all, end_by_device, end_by_id, end_one, end_reused};
 pub use login::{LoginOutcome, NewLogin, insert_login};
 pub use rotation::{Rotated, Rotation, SessionStanding, find_standing, rotate};
 

@@ -73,7 +73,8 @@ async fn an_invited_user_sets_a_password_with_what_the_mail_says() {
     // It is good for days, and once.
     app.advance(Duration::from_hours(71));
     let allowed = device.verify_reset_code(&reset_id, &code).await.unwrap();
-    refused(device.verify_reset_code(&reset_id, &code).await).with(Code::FailedPrecondition, "CODE_EXPIRED");
+    refused(app.device("laptop").verify_reset_code(&reset_id, &code).await)
+        .with(Code::FailedPrecondition, "CODE_EXPIRED");
     device.reset_password(&allowed.reset_token, PASSWORD).await.unwrap();
     let login = device.login("alice@example.com").await.unwrap();
     assert_eq!(login.user.unwrap().user_id, user.user_id);

@@ -16,7 +16,7 @@ fn print<M: Message + Default + std::fmt::Debug>(encoded: &[u8]) -> String {
 }
 
 /// Every message that holds a secret, and the type that is made of it.
-const MESSAGES: [(&str, Print); 13] = [
+const MESSAGES: [(&str, Print); 14] = [
     ("ChangePasswordRequest", print::<pb::ChangePasswordRequest>),
     ("CreateServiceKeyResponse", print::<pb::CreateServiceKeyResponse>),
     ("CreateUserRequest", print::<pb::CreateUserRequest>),
@@ -26,6 +26,7 @@ const MESSAGES: [(&str, Print); 13] = [
     ("RefreshTokensRequest", print::<pb::RefreshTokensRequest>),
     ("RegisterRequest", print::<pb::RegisterRequest>),
     ("ResetPasswordRequest", print::<pb::ResetPasswordRequest>),
+    ("RevokeRefreshTokenRequest", print::<pb::RevokeRefreshTokenRequest>),
     ("Tokens", print::<pb::Tokens>),
     ("VerifyEmailRequest", print::<pb::VerifyEmailRequest>),
     ("VerifyPasswordResetCodeRequest", print::<pb::VerifyPasswordResetCodeRequest>),

@@ -3,7 +3,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::future::{join, join_all};
+use keyward::model::id::ResetId;
 use keyward::proto::keyward::v1::User;
+use keyward::token::reset::ResetToken;
+use secrecy::ExposeSecret;
 use tonic::Code;
 use uuid::Uuid;
 
@@ -23,9 +26,13 @@ async fn recovered(device: &Device) {
 }
 
 /// What every method that needs the database has to say, by its name.
-async fn call_everything(device: &Device, phone: &SignedIn, email: &str) -> Vec<(&'static str, Result<(), Refusal>)> {
+async fn call_everything(
+    device: &Device,
+    phone: &SignedIn,
+    email: &str,
+    reset_token: &str,
+) -> Vec<(&'static str, Result<(), Refusal>)> {
     let id = Uuid::new_v4().to_string();
-    let reset_token = format!("kwp_{}", "A".repeat(43));
     let name = User { display_name: "Alice".to_owned(), ..User::default() };
     vec![
         ("Register", device.register("new@example.com").await.map(drop)),
@@ -37,7 +44,7 @@ async fn call_everything(device: &Device, phone: &SignedIn, email: &str) -> Vec<
         ("RefreshTokens", phone.refresh(&phone.tokens.refresh_token).await.map(drop)),
         ("RequestPasswordReset", device.request_password_reset(email).await.map(drop)),
         ("VerifyPasswordResetCode", device.verify_reset_code(&id, "123456").await.map(drop)),
-        ("ResetPassword", device.reset_password(&reset_token, NEW).await),
+        ("ResetPassword", device.reset_password(reset_token, NEW).await),
         ("ListSessions", phone.list_sessions().await.map(drop)),
         ("RevokeSession", phone.revoke_session(&phone.session.session_id).await),
         ("RevokeAllSessions", phone.revoke_all_sessions(false).await.map(drop)),
@@ -57,8 +64,10 @@ async fn every_method_says_that_the_database_is_away_and_recovers_with_it() {
     let mut phone = alice.sign_in("phone").await;
     let device = app.device("laptop");
 
+    let reset_token = ResetToken { reset_id: ResetId::new(app.now()) }.issue(&app.first().app.master);
     app.database.go_away().await;
-    for (method, result) in call_everything(&device, &phone, alice.email()).await {
+    let results = call_everything(&device, &phone, alice.email(), reset_token.expose_secret()).await;
+    for (method, result) in results {
         let refusal = result.expect_err(method);
         assert_eq!(
             (refusal.status().code(), refusal.reason()),

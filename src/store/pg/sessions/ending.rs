@@ -1,6 +1,7 @@
 //! Ending sessions, each with its revocation, each only by whom it belongs to.
 
 use chrono::{DateTime, Utc};
+use diesel::OptionalExtension;
 use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
@@ -44,6 +45,23 @@ statement! {
         INSERT INTO revocations (session_id, created_at, expires_at) SELECT session_id, $5, $7 FROM ended
     )
     SELECT session_id FROM ended"
+}
+
+statement! {
+    EndById {
+        session_id: Uuid => SqlUuid,
+        now: DateTime<Utc> => Timestamptz,
+        reason: String => Text,
+        revocation_expires_at: DateTime<Utc> => Timestamptz,
+    } -> (SqlUuid)
+    "WITH ended AS (
+        UPDATE sessions SET ended_at = $2, end_reason = $3
+        WHERE session_id = $1 AND ended_at IS NULL AND expires_at > $2
+        RETURNING session_id, user_id
+    ), revoked AS (
+        INSERT INTO revocations (session_id, created_at, expires_at) SELECT session_id, $2, $4 FROM ended
+    )
+    SELECT user_id FROM ended"
 }
 
 statement! {
@@ -123,6 +141,25 @@ pub async fn end_all(
     ending: Ending,
 ) -> Result<Ended, StoreError> {
     end(conn, user_id, Which { except, ..Which::default() }, ending).await
+}
+
+/// Ends a session, whose user it returns; `None` when there is no such live session.
+///
+/// # Errors
+/// When the database fails.
+pub async fn end_by_id(
+    conn: &mut Connection,
+    session_id: SessionId,
+    ending: Ending,
+) -> Result<Option<UserId>, StoreError> {
+    let statement = EndById {
+        session_id: session_id.uuid(),
+        now: ending.at,
+        reason: ending.reason.as_str().to_owned(),
+        revocation_expires_at: ending.revocation_expires_at,
+    };
+    let row: Option<(Uuid,)> = statement.get_result(conn).await.optional()?;
+    Ok(row.map(|(user_id,)| user_id.into()))
 }
 
 /// Ends a session because a generation was presented that it has left behind; empty when it had ended already.

@@ -139,7 +139,7 @@ async fn codes_of_a_reset() {
     app.advance(Duration::from_secs(1));
     desk.verify_reset_code(&reset_id, &code).await.unwrap();
     app.advance(Duration::from_secs(1));
-    refused(desk.verify_reset_code(&reset_id, &code).await).with(Code::FailedPrecondition, "CODE_EXPIRED");
+    refused(desk.verify_reset_code(&reset_id, other_than(&code)).await).with(Code::FailedPrecondition, "CODE_EXPIRED");
 
     let failed = of_kind(&root, Kind::PasswordResetCodeFailed).await;
     let of_alice = |reason| (reason, SubjectType::User, user_id.as_str());
