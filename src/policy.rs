@@ -3,6 +3,7 @@
 pub mod access;
 pub mod audit;
 pub mod clock_skew;
+pub mod codes;
 pub mod limits;
 pub mod lockout;
 pub mod network;

@@ -20,9 +20,15 @@ pub struct Codes {
     /// How long to wait before a code may be sent again.
     #[serde(deserialize_with = "duration::deserialize")]
     pub resend_after: Duration,
-    /// How many codes one address is sent in `per_address_window`.
+    /// How many codes one address is sent in `per_address_window` at the request of one network.
+    pub per_network: NonZeroU16,
+    /// How many codes one address is sent at the request of strangers together.
     pub per_address: NonZeroU16,
-    /// The window of `per_address`.
+    /// How many networks that have not asked are sent one code each beyond `per_address`.
+    pub reserve: u16,
+    /// How many codes one address is sent at the request of one device that its account knows.
+    pub per_known_device: NonZeroU16,
+    /// The window of these numbers.
     #[serde(deserialize_with = "duration::deserialize")]
     pub per_address_window: Duration,
     /// How long the token lives that a reset code is exchanged for.
@@ -42,7 +48,10 @@ impl Codes {
         problems.span("codes.ttl", self.ttl, second..=hour);
         problems.number("codes.attempts", self.attempts.get(), 1..=10);
         problems.span("codes.resend_after", self.resend_after, Duration::ZERO..=hour);
+        problems.number("codes.per_network", self.per_network.get(), 1..=1000);
         problems.number("codes.per_address", self.per_address.get(), 1..=1000);
+        problems.number("codes.reserve", self.reserve, 0..=1000);
+        problems.number("codes.per_known_device", self.per_known_device.get(), 1..=1000);
         problems.span("codes.per_address_window", self.per_address_window, second..=days(7));
         problems.span("codes.reset_token_ttl", self.reset_token_ttl, second..=hour);
         problems.span("codes.invitation_ttl", self.invitation_ttl, Duration::from_mins(1)..=days(30));

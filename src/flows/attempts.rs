@@ -11,12 +11,11 @@ use super::{networks, outbox};
 use crate::app::App;
 use crate::clock;
 use crate::error::Error;
-use crate::mail::{Content, Mail};
+use crate::mail::Content;
 use crate::model::audit::Act;
 use crate::model::device::DeviceId;
 use crate::model::email::Email;
 use crate::model::id::UserId;
-use crate::model::locale::Locale;
 use crate::model::lockout::LockoutKey;
 use crate::model::network::NetworkVerdict;
 use crate::model::operation::{Operation, Scope, counted_network};
@@ -204,7 +203,7 @@ async fn note_locks(app: &App, reserved: &Reserved, owner: Option<&User>) -> Res
         let content = Content::AccountLocked { until };
         match owner {
             Some(owner) => outbox::enqueue(app, &mut tx, outbox::to_user(owner, content), now).await?,
-            None => outbox::enqueue_for_nobody(app, &mut tx, to_nobody(content)?, now).await?,
+            None => outbox::enqueue_for_nobody(app, &mut tx, outbox::to_nobody(content)?, now).await?,
         }
         Ok(true)
     }
@@ -227,11 +226,6 @@ fn events(attempt: &Attempt, locks: Locks, owner: Option<&User>) -> Vec<Event> {
         owner.iter().fold(event, |event, owner| event.with("user_id", owner.user_id))
     });
     network.into_iter().chain(account).collect()
-}
-
-fn to_nobody(content: Content) -> Result<Mail, Error> {
-    let nobody = Email::parse("nobody@example.invalid").map_err(Error::internal)?;
-    Ok(outbox::to_address(&nobody, None::<&Locale>, content))
 }
 
 async fn network_locked(conn: &mut Connection, network: Option<IpNet>, now: DateTime<Utc>) -> Result<Error, Error> {

@@ -3,13 +3,20 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use super::outbox;
 use crate::app::App;
 use crate::clock;
 use crate::error::Error;
+use crate::mail::Content;
 use crate::model::code::{Code, CodeHash};
 use crate::model::device::DeviceId;
 use crate::model::email::Email;
-use crate::store::pg::{Connection, code_quotas};
+use crate::model::id::UserId;
+use crate::model::operation::counted_network;
+use crate::model::origin::DeviceOrigin;
+use crate::policy::codes::{CodeRule, is_noticed};
+use crate::store::pg::code_quotas::{self, NewCode};
+use crate::store::pg::{Connection, users};
 use crate::token::master::Purpose;
 
 /// A new code for the registration or reset `subject`, and the hash to keep of it.
@@ -45,22 +52,76 @@ pub(super) const fn refusal(error: &Error) -> Option<&'static str> {
     }
 }
 
-/// Takes one of the codes that an address may be mailed in an hour, whether or not it has an account.
+/// A code that is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CodeRequest<'a> {
+    /// The address that it is to be mailed to.
+    pub(super) email: &'a Email,
+    /// Who asks.
+    pub(super) from: &'a DeviceOrigin,
+    /// The operation, by the name of its throttle.
+    pub(super) operation: &'static str,
+}
+
+/// Takes one of the codes that an address may be mailed, whether or not it has an account.
 pub(super) async fn take_quota(
     app: &App,
     conn: &mut Connection,
-    email: &Email,
-    operation: &'static str,
+    CodeRequest { email, from, operation }: CodeRequest<'_>,
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
-    let settings = &app.config.codes;
-    let window_start = clock::subtract(now, settings.per_address_window);
-    let window = (window_start, clock::add(now, settings.per_address_window));
-    let address = app.master.mac(Purpose::Address, &[email.as_str().as_bytes()]);
-    if code_quotas::take(conn, &address, now, window, settings.per_address.get().into()).await? {
+    let network = counted_network(from.origin.ip_address);
+    let device_id = from.device_id.as_str();
+    let hash = |what: &str, id: &str| app.master.mac(Purpose::Address, &[what.as_bytes(), id.as_bytes()]).to_vec();
+    let code = NewCode {
+        email,
+        address_hash: address_hash(app, email),
+        device: (device_id.to_owned(), hash("device", device_id)),
+        network: (network, hash("network", &network.to_string())),
+        at: now,
+    };
+    let rule = rule(app);
+    if code_quotas::take(conn, &code, &rule).await? {
         return Ok(());
     }
-    let oldest = code_quotas::find_oldest(conn, &address, window_start).await?.unwrap_or(now);
-    let retry_after = clock::until(clock::add(oldest, settings.per_address_window), now);
-    Err(Error::Throttled { operation, scope: "email", retry_after })
+    let found = code_quotas::find(conn, &code).await?;
+    let allowed_at = found.map_or(now, |(history, asker)| rule.allowed_at(&history, &asker, now));
+    Err(Error::Throttled { operation, scope: "email", retry_after: clock::until(allowed_at, now) })
+}
+
+/// Counts a wrong reset code of an address, alike where the address has no account, and tells the owner once.
+pub(super) async fn count_wrong(
+    app: &App,
+    conn: &mut Connection,
+    address_hash: &[u8],
+    owner: Option<UserId>,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    if !is_noticed(code_quotas::count_wrong(conn, address_hash, now).await?) {
+        return Ok(());
+    }
+    let owner = match owner {
+        Some(owner) => users::find(conn, owner).await?,
+        None => None,
+    };
+    match owner {
+        Some(owner) => outbox::enqueue(app, conn, outbox::to_user(&owner.user, Content::ResetCodesGuessed), now).await,
+        None => outbox::enqueue_for_nobody(app, conn, outbox::to_nobody(Content::ResetCodesGuessed)?, now).await,
+    }
+}
+
+/// What the codes of an address, and the wrong ones, are counted by: a keyed hash of the address without its tag.
+pub(super) fn address_hash(app: &App, email: &Email) -> Vec<u8> {
+    app.master.mac(Purpose::Address, &[email.without_tag().as_bytes()]).to_vec()
+}
+
+fn rule(app: &App) -> CodeRule {
+    let settings = &app.config.codes;
+    CodeRule {
+        per_network: settings.per_network.get().into(),
+        per_address: settings.per_address.get().into(),
+        reserve: settings.reserve.into(),
+        per_known_device: settings.per_known_device.get().into(),
+        window: settings.per_address_window,
+    }
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::attempts::{self, Refused, Reserved, Trial};
 use super::audit::{Event, MergeKey};
-use super::{Tokens, outbox, revocations, tokens};
+use super::{Tokens, codes, outbox, revocations, tokens};
 use crate::app::App;
 use crate::clock;
 use crate::error::Error;
@@ -188,6 +188,7 @@ fn new_login(
         revocation_expires_at: access::all_expired_at(settings, now),
         request_id: origin.request_id.clone(),
         notice: outbox::seal(app, outbox::to_user(user, notice), now)?,
+        code_address_hash: codes::address_hash(app, &user.email),
         attempt: None,
     })
 }

@@ -44,6 +44,15 @@ pub fn to_address(email: &Email, locale: Option<&Locale>, content: Content) -> M
     Mail { to: email.clone(), locale: locale.map(ToString::to_string), display_name: None, content }
 }
 
+/// A mail that no address is to get: what [`enqueue_for_nobody`] takes where there is no account.
+///
+/// # Errors
+/// A failure of ours.
+pub fn to_nobody(content: Content) -> Result<Mail, Error> {
+    let nobody = Email::parse("nobody@example.invalid").map_err(Error::internal)?;
+    Ok(to_address(&nobody, None, content))
+}
+
 /// That the password was changed, from where and with what.
 #[must_use]
 pub fn password_changed(origin: &Origin, now: DateTime<Utc>) -> Content {

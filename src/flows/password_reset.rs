@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use tokio::time::Instant;
 
 use super::audit::{self, Event};
+use super::codes::CodeRequest;
 use super::{attempts, codes, outbox, passwords, revocations};
 use crate::app::App;
 use crate::clock;
@@ -23,7 +24,7 @@ use crate::model::session::EndReason;
 use crate::model::user::User;
 use crate::store::pg::password_resets::{self, CodeAttempt, Exchange, NewReset, Standing};
 use crate::store::pg::sessions::{self, Ended};
-use crate::store::pg::{Connection, user_devices, users};
+use crate::store::pg::{Connection, code_quotas, user_devices, users};
 use crate::token::reset::ResetToken;
 
 /// When a request for a reset is answered, counted from its arrival. It costs a millisecond or two of work, so little that
@@ -69,10 +70,12 @@ pub async fn request(app: &App, from: &DeviceOrigin, email: Email) -> Result<Res
     let code_expires_at = clock::add(now, app.config.codes.ttl);
     let mut tx = app.pool.begin().await?;
     let outcome = async {
-        codes::take_quota(app, &mut tx, &email, "request_password_reset", now).await?;
         let owner = users::hold_by_email(&mut tx, &email).await?;
+        let code_request = CodeRequest { email: &email, from, operation: "request_password_reset" };
+        codes::take_quota(app, &mut tx, code_request, now).await?;
         let user_id = owner.as_ref().map(|user| user.user_id);
-        let new = NewReset { reset_id, user_id, code_hash, code_expires_at, expires_at: code_expires_at };
+        let address_hash = codes::address_hash(app, &email);
+        let new = NewReset { reset_id, user_id, address_hash, code_hash, code_expires_at, expires_at: code_expires_at };
         password_resets::insert(&mut tx, &new, now).await?;
         let subject = user_id.map_or(Subject::Nothing, Subject::User);
         let event = Event::new(EventKind::PasswordResetRequested, subject);
@@ -112,7 +115,10 @@ pub async fn verify_code(app: &App, from: &DeviceOrigin, request: VerifyResetCod
         Ok(outcome)
     }
     .await;
-    let Exchanged { token, expires_at, .. } = tx.end(outcome).await??;
+    let outcome = tx.end(outcome).await?;
+    // A wrong code may have caused a notice.
+    app.outbox_filled.notify_one();
+    let Exchanged { token, expires_at, .. } = outcome?;
     Ok(ResetAllowed { reset_token: token.issue(&app.master), expires_at })
 }
 
@@ -148,7 +154,9 @@ async fn try_code(
         return Ok(Tried { owner, outcome: Err(why_not_tried(standing, attempts, now)) });
     };
     let owner = attempt.user_id;
-    let outcome = match judge(app, from, request, &attempt, now) {
+    let outcome = judge(app, from, request, &attempt, now);
+    count(app, conn, request, &attempt, now).await?;
+    let outcome = match outcome {
         Ok(exchanged @ Exchanged { again: true, .. }) => {
             password_resets::release_attempt(conn, *reset_id).await?;
             Ok(exchanged)
@@ -162,6 +170,21 @@ async fn try_code(
         Err(error) => Err(error),
     };
     Ok(Tried { owner, outcome })
+}
+
+/// Counts a code that is wrong by the address of its reset; a right one clears the count.
+async fn count(
+    app: &App,
+    conn: &mut Connection,
+    VerifyResetCode { reset_id, code }: &VerifyResetCode,
+    attempt: &CodeAttempt,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let Some(address_hash) = &attempt.address_hash else { return Ok(()) };
+    if codes::matches(app, reset_id.uuid(), code, &attempt.code_hash) && attempt.user_id.is_some() {
+        return Ok(code_quotas::clear_wrong(conn, address_hash).await?);
+    }
+    codes::count_wrong(app, conn, address_hash, attempt.user_id, now).await
 }
 
 /// Judges a code against what is kept of its reset.

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::audit::{self, Event};
+use super::codes::CodeRequest;
 use super::{codes, outbox, passwords};
 use crate::app::App;
 use crate::clock;
@@ -60,7 +61,8 @@ pub async fn register(app: &App, from: &DeviceOrigin, request: Register) -> Resu
 
     let mut tx = app.pool.begin().await?;
     let outcome = async {
-        codes::take_quota(app, &mut tx, &registration.email, "register", now).await?;
+        let quota = CodeRequest { email: &registration.email, from, operation: "register" };
+        codes::take_quota(app, &mut tx, quota, now).await?;
         registrations::insert(&mut tx, &registration, &stored, now, expires_at).await?;
         let event = Event::new(EventKind::RegistrationCreated, Subject::Registration(registration_id));
         audit::record_limited(app, &mut tx, &from.act(Actor::Anonymous), [event], now).await?;
@@ -83,7 +85,8 @@ pub async fn resend_code(app: &App, from: &DeviceOrigin, registration_id: Regist
         let Some(registration) = registrations::lock_for_resend(&mut tx, registration_id, now).await? else {
             return Err(why_not_resent(&mut tx, registration_id, now).await?);
         };
-        codes::take_quota(app, &mut tx, &registration.email, "resend_code", now).await?;
+        let quota = CodeRequest { email: &registration.email, from, operation: "resend_code" };
+        codes::take_quota(app, &mut tx, quota, now).await?;
         let (code, stored) = new_code(app, registration_id, now)?;
         // A code does not outlive its registration.
         let stored = StoredCode { expires_at: stored.expires_at.min(registration.expires_at), ..stored };

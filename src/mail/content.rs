@@ -81,6 +81,8 @@ pub enum Content {
         /// When the lock ends by itself.
         until: DateTime<Utc>,
     },
+    /// Wrong reset codes were entered too often, so strangers are sent fewer of them.
+    ResetCodesGuessed,
 }
 
 impl Content {
@@ -97,6 +99,7 @@ impl Content {
             Self::NewDevice { .. } => "new_device",
             Self::SessionEnded { .. } => "session_ended",
             Self::AccountLocked { .. } => "account_locked",
+            Self::ResetCodesGuessed => "reset_codes_guessed",
         }
     }
 
@@ -112,7 +115,8 @@ impl Content {
             | Self::PasswordChanged { .. }
             | Self::NewDevice { .. }
             | Self::SessionEnded { .. }
-            | Self::AccountLocked { .. } => None,
+            | Self::AccountLocked { .. }
+            | Self::ResetCodesGuessed => None,
         }
     }
 

@@ -20,7 +20,8 @@ macro_rules! sources {
 
 macro_rules! language {
     ($tag:literal) => { language!($tag: "verification_code", "account_exists", "welcome", "reset_code",
-        "invitation", "password_changed", "new_device", "session_ended", "account_locked") };
+        "invitation", "password_changed", "new_device", "session_ended", "account_locked",
+        "reset_codes_guessed") };
     ($tag:literal: $($mail:literal),+) => { Language {
         tag: $tag,
         sources: sources![

@@ -91,7 +91,7 @@ fn facts(content: &Content) -> Value {
         Content::Invitation { reset_id, code, expires_in, link } => context! {
             reset_id => reset_id.to_string(), code => code.as_str(), expires_in => span(*expires_in), link
         },
-        Content::AccountExists | Content::Welcome => context! {},
+        Content::AccountExists | Content::Welcome | Content::ResetCodesGuessed => context! {},
         Content::PasswordChanged { at, ip_address, device_name } => context! {
             at => time(*at), ip_address => ip_address.to_canonical().to_string(), device => device(device_name.as_deref())
         },

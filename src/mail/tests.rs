@@ -49,6 +49,7 @@ fn contents() -> Vec<Content> {
         },
         Content::SessionEnded { device_name: device, at: now() },
         Content::AccountLocked { until: now() + chrono::TimeDelta::minutes(5) },
+        Content::ResetCodesGuessed,
     ]
 }
 

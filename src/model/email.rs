@@ -60,6 +60,13 @@ impl Email {
         self.0.rsplit_once('@').map_or("", |(local, _)| local)
     }
 
+    /// The address without a tag behind `+` in its local part: where mail to all of these goes to one mailbox.
+    #[must_use]
+    pub fn without_tag(&self) -> String {
+        let local = self.local_part().split_once('+').map_or(self.local_part(), |(local, _)| local);
+        format!("{local}@{}", self.domain())
+    }
+
     /// What stands after the `@`.
     #[must_use]
     pub fn domain(&self) -> &str {
@@ -107,6 +114,19 @@ mod tests {
         let email = Email::parse("ada@example.org").unwrap();
         for space in [" ", "\t", "\r\n", "\u{a0}", "\u{2003}", "\u{3000}", "\u{2028}", &" ".repeat(1000)] {
             assert_eq!(Email::parse(&format!("{space}Ada@example.org{space}")).unwrap(), email, "{space:?}");
+        }
+    }
+
+    #[test]
+    fn a_tag_is_what_stands_behind_a_plus() {
+        for (address, untagged) in [
+            ("ada@example.org", "ada@example.org"),
+            ("ada+keys@example.org", "ada@example.org"),
+            ("ada+a+b@example.org", "ada@example.org"),
+            ("ada+@example.org", "ada@example.org"),
+            ("+ada@example.org", "@example.org"),
+        ] {
+            assert_eq!(Email::parse(address).unwrap().without_tag(), untagged);
         }
     }
 

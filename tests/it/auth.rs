@@ -1,6 +1,7 @@
 //! AuthService: a file for each of its methods, and one for what happens when many call at once. Here is what holds for all
 //! of them, and what their tests share.
 
+mod codes_by_mail;
 mod login;
 mod lost_replies;
 mod races;

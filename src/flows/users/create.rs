@@ -34,7 +34,7 @@ pub struct NewAccount {
 /// Creates a user. One without a password is mailed a code that leads, as after a request for a reset, to a password.
 ///
 /// # Errors
-/// The address has an account, a refused password, too many codes to the address, or a failure of ours.
+/// The address has an account, a refused password, or a failure of ours.
 pub async fn create(app: &App, by: &Act, account: NewAccount) -> Result<User, Error> {
     let NewAccount { email, display_name, locale, password } = account;
     let password_hash = match password {
@@ -67,13 +67,13 @@ async fn insert(app: &App, conn: &mut Connection, by: &Act, new: &NewUser, now: 
 
 /// Begins the reset that gives a user its first password, and mails what is needed for it.
 async fn invite(app: &App, conn: &mut Connection, user: &User, now: DateTime<Utc>) -> Result<(), Error> {
-    codes::take_quota(app, conn, &user.email, "standard", now).await?;
     let reset_id = ResetId::new(now);
     let (code, code_hash) = codes::generate(app, reset_id.uuid())?;
     let expires_in = app.config.codes.invitation_ttl;
     let code_expires_at = clock::add(now, expires_in);
     let user_id = Some(user.user_id);
-    let new = NewReset { reset_id, user_id, code_hash, code_expires_at, expires_at: code_expires_at };
+    let address_hash = codes::address_hash(app, &user.email);
+    let new = NewReset { reset_id, user_id, address_hash, code_hash, code_expires_at, expires_at: code_expires_at };
     password_resets::insert(conn, &new, now).await?;
     let link = app.config.mail.invitation_link(reset_id);
     let content = Content::Invitation { reset_id, code, expires_in, link };

@@ -23,6 +23,8 @@ pub struct NewReset {
     pub reset_id: ResetId,
     /// Whose password it may set; nobody's when the address has no account.
     pub user_id: Option<UserId>,
+    /// What its wrong codes are counted by.
+    pub address_hash: Vec<u8>,
     /// The keyed hash of its code.
     pub code_hash: CodeHash,
     /// When the code is no longer good.
@@ -52,9 +54,11 @@ statement! {
         code_expires_at: DateTime<Utc> => Timestamptz,
         now: DateTime<Utc> => Timestamptz,
         expires_at: DateTime<Utc> => Timestamptz,
+        address_hash: Vec<u8> => Binary,
     } -> ()
-    "INSERT INTO password_resets (reset_id, user_id, code_hash, code_attempts, code_expires_at, created_at, expires_at)
-    VALUES ($1, $2, $3, 0, $4, $5, $6)"
+    "INSERT INTO password_resets (reset_id, user_id, code_hash, code_attempts, code_expires_at, created_at, expires_at,
+        address_hash)
+    VALUES ($1, $2, $3, 0, $4, $5, $6, $7)"
 }
 
 statement! {
@@ -95,6 +99,7 @@ pub async fn insert(conn: &mut Connection, new: &NewReset, now: DateTime<Utc>) -
         code_expires_at: new.code_expires_at,
         now,
         expires_at: new.expires_at,
+        address_hash: new.address_hash.clone(),
     };
     statement.execute(conn).await?;
     Ok(())

@@ -137,7 +137,7 @@ async fn an_address_is_sent_ten_codes_an_hour_whoever_asks_and_for_whatever() {
         last = app.device(device).register("Alice@example.com").await.unwrap().registration_id;
         app.device(device).request_password_reset("aLICE@example.com").await.unwrap();
     }
-    let desk = app.device("desk");
+    let desk = app.device("four");
     for _ in 0..3 {
         app.advance(Duration::from_mins(1));
         desk.resend_code(&last).await.unwrap();

@@ -32,6 +32,8 @@ impl Default for Settings {
             ("passwords.iterations", "1"),
             ("passwords.queue", "1000"),
             ("passwords.deadline", "30s"),
+            // All devices of a test are on one network.
+            ("codes.per_network", "1000"),
             // Nothing is deleted behind a test's back.
             ("cleanup.enabled", "false"),
             ("throttle.enabled", "false"),

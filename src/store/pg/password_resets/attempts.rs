@@ -17,6 +17,8 @@ use crate::model::id::{ResetId, UserId};
 pub struct CodeAttempt {
     /// Whose password the reset may set; `None` when the address has no account, or when the user is gone.
     pub user_id: Option<UserId>,
+    /// What wrong codes are counted by; `None` for a reset that a version before began.
+    pub address_hash: Option<Vec<u8>>,
     /// The keyed hash of the code.
     pub code_hash: CodeHash,
     /// The exchange of the code for a token, if it took place.
@@ -35,6 +37,7 @@ pub struct Exchange {
 #[derive(Queryable)]
 struct AttemptRow {
     user_id: Option<Uuid>,
+    address_hash: Option<Vec<u8>>,
     code_hash: Vec<u8>,
     replay_hash: Option<Vec<u8>>,
     token_expires_at: Option<DateTime<Utc>>,
@@ -45,11 +48,11 @@ statement! {
         reset_id: Uuid => SqlUuid,
         attempts: i16 => SmallInt,
         now: DateTime<Utc> => Timestamptz,
-    } -> (Nullable<SqlUuid>, Binary, Nullable<Binary>, Nullable<Timestamptz>)
+    } -> (Nullable<SqlUuid>, Nullable<Binary>, Binary, Nullable<Binary>, Nullable<Timestamptz>)
     "UPDATE password_resets SET code_attempts = code_attempts + 1
     WHERE reset_id = $1 AND code_attempts < $2 AND code_expires_at > $3 AND consumed_at IS NULL
         AND (token_expires_at IS NULL OR replay_hash IS NOT NULL)
-    RETURNING user_id, code_hash, replay_hash, token_expires_at"
+    RETURNING user_id, address_hash, code_hash, replay_hash, token_expires_at"
 }
 
 statement! {
@@ -117,6 +120,7 @@ impl TryFrom<AttemptRow> for CodeAttempt {
         let exchange = replay_hash.zip(row.token_expires_at);
         Ok(Self {
             user_id: row.user_id.map(Into::into),
+            address_hash: row.address_hash,
             code_hash: hash(&row.code_hash, "password_resets.code_hash")?,
             exchange: exchange.map(|(replay_hash, token_expires_at)| Exchange { replay_hash, token_expires_at }),
         })

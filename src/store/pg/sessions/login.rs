@@ -15,6 +15,7 @@ use crate::model::password::PasswordHash;
 use crate::model::session::{EndReason, Session};
 use crate::store::pg::login_attempts::Attempt;
 use crate::store::pg::mail_outbox::OutboxMail;
+use crate::store::pg::user_devices::{knows_device, used_after};
 
 /// A login whose password has been found right.
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub struct NewLogin {
     pub request_id: String,
     /// The notice to the owner, sent when the device is new to the account.
     pub notice: OutboxMail,
+    /// What wrong reset codes of the address are counted by.
+    pub code_address_hash: Vec<u8>,
     /// The attempt that this is the success of.
     pub attempt: Option<Attempt>,
 }
@@ -79,6 +82,8 @@ statement! {
         audit_event_id: Uuid => SqlUuid,
         request_id: String => Text,
         device_network: IpNet => Cidr,
+        known_since: DateTime<Utc> => Timestamptz,
+        code_address_hash: Vec<u8> => Binary,
     } -> (Bool, Nullable<Text>, Nullable<SessionColumns>)
     // A concurrent login of the same user waits here for the other's commit, then finds another revision and writes
     // nothing. One that does match has seen every earlier login in its snapshot, so the limit cannot be raced.
@@ -126,6 +131,9 @@ statement! {
         -- Counting it makes the network's row come first, as everywhere.
         DELETE FROM account_lockouts a USING logged_in, (SELECT count(*) FROM cleared_network) AS network_first
         WHERE a.address_hash = $17 AND a.device_id = $18
+    ), forgiven AS (
+        UPDATE code_quotas q SET wrong_codes = 0 FROM logged_in
+        WHERE q.address_hash = $24 AND q.wrong_codes > 0 AND ", knows_device!("$2", "$4", "$22", "$23"), "
     ), audited AS (
         INSERT INTO audit_events (audit_event_id, created_at, kind, actor_type, actor_id, subject_type, subject_id,
             ip_address, device_id, request_id, details)
@@ -173,6 +181,8 @@ pub async fn insert_login(conn: &mut Connection, login: NewLogin) -> Result<Logi
         audit_event_id: AuditEventId::new(new.created_at).uuid(),
         request_id: login.request_id,
         device_network: counted_network(address),
+        known_since: used_after(new.created_at),
+        code_address_hash: login.code_address_hash,
     };
     let rows: Vec<(bool, Option<String>, Option<SessionRow>)> = statement.load(conn).await?;
     let Some((noticed, ..)) = rows.as_slice().first() else { return Ok(LoginOutcome::Outdated) };

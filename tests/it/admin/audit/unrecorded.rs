@@ -23,7 +23,7 @@ async fn what_is_refused_is_undone_with_its_events() {
     let phone = alice.sign_in("phone").await;
     let sql = format!("INSERT INTO user_roles (user_id, role) VALUES ('{}', 'admin')", alice.user.user_id);
     app.database.client().await.execute(&sql, &[]).await.unwrap();
-    let desk = app.device("desk");
+    let desk = app.device("den");
     desk.request_password_reset(ALICE).await.unwrap();
     let before = kinds(&app).await;
 
