@@ -123,6 +123,15 @@ pub fn check(config: &Config) -> Result<(), StartError> {
     Ok(())
 }
 
+/// Who puts an [`App`] together.
+#[derive(Clone, Copy, Debug)]
+enum ProcessRole {
+    /// `keyward serve`, which makes signing keys and lets them take turns.
+    Service,
+    /// Any other command.
+    Command,
+}
+
 impl App {
     /// Puts the service together and loads what checks need in memory: signing keys, service keys, permissions, live
     /// revocations, network rules.
@@ -130,6 +139,19 @@ impl App {
     /// # Errors
     /// When a setting is missing or senseless, or the database cannot be read.
     pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StartError> {
+        // In a box, because the future is large.
+        Box::pin(Self::build(config, clock, ProcessRole::Service)).await
+    }
+
+    /// Puts together what a command needs, which is the same, but leaves the signing keys as they are.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn for_command(config: Config, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StartError> {
+        Box::pin(Self::build(config, clock, ProcessRole::Command)).await
+    }
+
+    async fn build(config: Config, clock: Arc<dyn Clock>, role: ProcessRole) -> Result<Arc<Self>, StartError> {
         let master = Master::new(config.master_keys()?)?;
         let url = config.database_url()?;
         database::require_schema(&config).await?;
@@ -142,7 +164,11 @@ impl App {
         let held_events = HeldEvents::new(&config.audit);
         let now = clock.now();
         let keeping = Keeping { pool: &job_pool, master: &master, settings: &config.tokens, insist: false };
-        let keys = flows::signing_keys::load(keeping, now).await.map_err(StartError::Load)?;
+        let keys = match role {
+            ProcessRole::Service => flows::signing_keys::load(keeping, now).await,
+            ProcessRole::Command => flows::signing_keys::load_unchanged(keeping, now).await,
+        };
+        let keys = keys.map_err(StartError::Load)?;
         let app = Arc::new(Self {
             config,
             clock,

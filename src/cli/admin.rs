@@ -35,7 +35,7 @@ pub(super) enum Command {
 pub(super) async fn run(config: Config, command: Command) -> Result<(), Failure> {
     logging::start(&config.log)?;
     let Command::Create { email, display_name, if_absent } = command;
-    let app = App::start(config, Arc::new(SystemClock)).await?;
+    let app = App::for_command(config, Arc::new(SystemClock)).await?;
     if if_absent && admins::exists(&app, &email).await? {
         return print("the administrator is there already\n");
     }

@@ -62,7 +62,7 @@ pub(super) struct Tail {
 pub(super) async fn run(config: Config, command: Command) -> Result<(), Failure> {
     logging::start(&config.log)?;
     let Command::Tail(tail) = command;
-    let app = App::start(config, Arc::new(SystemClock)).await?;
+    let app = App::for_command(config, Arc::new(SystemClock)).await?;
     let start = tail.since.map(|since| clock::subtract(app.clock.now(), since));
     let Tail { follow, json, lines, actor: actor_id, subject: subject_id, kind: kinds, .. } = tail;
     let filter = EventFilter { actor_id, subject_id, kinds, start, end: None };

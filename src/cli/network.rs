@@ -55,7 +55,7 @@ pub(super) struct Rule {
 
 pub(super) async fn run(config: Config, command: Command) -> Result<(), Failure> {
     logging::start(&config.log)?;
-    let app = App::start(config, Arc::new(SystemClock)).await?;
+    let app = App::for_command(config, Arc::new(SystemClock)).await?;
     match command {
         Command::Block(rule) => create(&app, NetworkAction::Block, rule).await,
         Command::Allow(rule) => create(&app, NetworkAction::Allow, rule).await,

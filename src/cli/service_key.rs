@@ -64,7 +64,7 @@ pub(super) struct Key {
 
 pub(super) async fn run(config: Config, command: Command) -> Result<(), Failure> {
     logging::start(&config.log)?;
-    let app = App::start(config, Arc::new(SystemClock)).await?;
+    let app = App::for_command(config, Arc::new(SystemClock)).await?;
     match command {
         Command::Create(key) => create(&app, key).await,
         Command::List { json } => {

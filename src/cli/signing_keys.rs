@@ -34,7 +34,7 @@ pub(super) enum Command {
 
 pub(super) async fn run(config: Config, command: Command) -> Result<(), Failure> {
     logging::start(&config.log)?;
-    let app = App::start(config, Arc::new(SystemClock)).await?;
+    let app = App::for_command(config, Arc::new(SystemClock)).await?;
     let (keys, json) = match command {
         Command::List { json } => (signing_keys::list_after(&app, None).await?, json),
         Command::Rotate { revoke_existing, json } => {

@@ -116,7 +116,7 @@ fn roles(text: &str) -> Result<BTreeSet<RoleName>, String> {
 pub(super) async fn run(config: Config, command: Command) -> Result<(), Failure> {
     command.check()?;
     logging::start(&config.log)?;
-    let app = App::start(config, Arc::new(SystemClock)).await?;
+    let app = App::for_command(config, Arc::new(SystemClock)).await?;
     let by = Act::operator();
     match command {
         Command::List(arguments) => list::run(&app, arguments).await,

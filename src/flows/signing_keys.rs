@@ -60,6 +60,15 @@ pub async fn load(keeping: Keeping<'_>, now: DateTime<Utc>) -> Result<Keys, Erro
     ring::open(&signing_keys::find_all(&mut *keeping.pool.get().await?, now).await?, keeping.master)
 }
 
+/// Opens the keys as they are, for commands: only the service changes them. Makes the first keys where there are none.
+///
+/// # Errors
+/// As [`load`].
+pub async fn load_unchanged(keeping: Keeping<'_>, now: DateTime<Utc>) -> Result<Keys, Error> {
+    let stored = signing_keys::find_all(&mut *keeping.pool.get().await?, now).await?;
+    if active_since(&stored).is_some() { ring::open(&stored, keeping.master) } else { load(keeping, now).await }
+}
+
 /// Makes what is missing and due; of several replicas at once, one does.
 ///
 /// # Errors

@@ -5,6 +5,7 @@ mod migrating;
 mod pooler;
 mod schema;
 mod signals;
+mod signing_keys;
 mod waiting;
 
 use crate::harness::Settings;
