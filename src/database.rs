@@ -35,7 +35,7 @@ pub enum DatabaseUnusable {
     Obstacle(Obstacle),
     /// It has another encoding than UTF-8.
     #[error(
-        "the database is encoded in {encoding}, which cannot hold all of Unicode: create it anew with CREATE DATABASE .. \
+        "the database is encoded in {encoding}, which cannot hold all of Unicode: create another one with CREATE DATABASE .. \
          ENCODING 'UTF8' TEMPLATE template0"
     )]
     Encoding {

@@ -44,6 +44,9 @@ pub enum ServerError {
     /// It did not answer in time.
     #[error("the database did not answer within {0:?}")]
     Silent(Duration),
+    /// The program's own migrations cannot be read.
+    #[error("the migrations of this program cannot be read")]
+    Migrations(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Its answer is none that PostgreSQL gives.
     #[error("the database gave an answer that PostgreSQL does not give")]
     Answer,
@@ -131,7 +134,7 @@ impl Server {
 
     pub(super) async fn missing_of(&self, source: &impl MigrationSource<Pg>) -> Result<Vec<String>, ServerError> {
         let applied = self.applied_versions().await?;
-        let migrations = source.migrations().map_err(|_| ServerError::Answer)?;
+        let migrations = source.migrations().map_err(ServerError::Migrations)?;
         let mut missing: Vec<_> = migrations
             .iter()
             .map(|migration| (migration.name().version().to_string(), migration.name().to_string()))

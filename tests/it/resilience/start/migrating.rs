@@ -47,7 +47,7 @@ async fn a_wait_for_another_migration_is_told_and_has_an_end() {
 }
 
 #[tokio::test]
-async fn who_waits_goes_on_when_the_other_has_ended() {
+async fn a_waiting_process_goes_on_when_the_other_has_ended() {
     let database = Database::create_empty().await;
     let (holder, _) = migrating(&database).await;
     let mut program = Program::start(&settings(database.url()), &["migrate"]);
@@ -58,7 +58,7 @@ async fn who_waits_goes_on_when_the_other_has_ended() {
 }
 
 #[tokio::test]
-async fn nobody_waits_for_a_lock_where_nothing_is_missing() {
+async fn no_process_waits_for_the_lock_where_nothing_is_missing() {
     let database = Database::create().await;
     let _holder = migrating(&database).await;
     assert_eq!(Program::start(&settings(database.url()), &["migrate"]).ends().await.0, Some(0));

@@ -17,7 +17,7 @@ async fn a_command_lets_no_signing_key_take_its_turn_and_the_service_does() {
     let database = Database::create().await;
     let client = database.client().await;
     let settings = settings(database.url());
-    // Nobody has used the database yet, and a command needs keys to start.
+    // The database is new, and a command needs keys to start.
     assert_eq!(Program::start(&settings, &["users", "list"]).ends().await.0, Some(0));
     let older = "UPDATE signing_keys SET created_at = created_at - interval '40 days',
         active_at = active_at - interval '40 days'";
