@@ -61,7 +61,9 @@ pub(super) async fn issue(
 /// whole seconds. Nobody is given a token from the future, so the client waits for the rest of the second.
 async fn not_before(issued_from: Option<DateTime<Utc>>, now: DateTime<Utc>) -> DateTime<Utc> {
     let Some(issued_from) = issued_from.filter(|issued_from| *issued_from > now) else { return now };
-    // Longer only where the clocks of two replicas differ.
-    tokio::time::sleep(clock::until(issued_from, now).min(Duration::from_secs(1))).await;
-    issued_from
+    // Longer only where the clock of the replica that has changed the roles is ahead. A token from so far in the future would be
+    // refused here.
+    let rest = clock::until(issued_from, now).min(Duration::from_secs(1));
+    tokio::time::sleep(rest).await;
+    issued_from.min(clock::add(now, rest + access::LEEWAY))
 }

@@ -113,6 +113,20 @@ async fn a_token_with_roles_read_before_the_change_is_refused_whatever_its_time(
 }
 
 #[tokio::test]
+async fn a_change_by_a_replica_whose_clock_is_ahead_shuts_nobody_out() {
+    let app = TestApp::start().await;
+    let admin = app.administrator("root@example.com").await;
+    let alice = app.user("alice@example.com").await;
+    admin.set_user_roles(&alice.user.user_id, &["business_user"]).await.unwrap();
+    let ahead = "UPDATE users SET tokens_issued_from = tokens_issued_from + interval '30 s'";
+    app.database.client().await.execute(ahead, &[]).await.unwrap();
+    let phone = alice.sign_in("phone").await;
+    // The login has waited for this second, by a clock that does not move by itself.
+    app.advance(Duration::from_secs(1));
+    phone.get_account().await.unwrap();
+}
+
+#[tokio::test]
 async fn the_same_roles_again_change_nothing() {
     let app = TestApp::start().await;
     let admin = app.administrator("root@example.com").await;
