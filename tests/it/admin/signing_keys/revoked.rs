@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use keyward::proto::keyward::v1::RotateSigningKeysRequest;
 use keyward::proto::keyward::v1::signing_key::State;
+use keyward::proto::keyward::v1::{RotateSigningKeysRequest, WatchRevocationsRequest};
 use serde_json::json;
 use tonic::Code;
+use tonic_types::StatusExt;
 
 use super::{list, published, rotate, states};
-use crate::admin::{recorded, service};
+use crate::admin::{administrator, recorded, service};
 use crate::harness::{Device, Replica, TestApp, answer, refused, within_patience};
 use crate::interceptors::Forgery;
 
@@ -82,6 +83,9 @@ async fn an_order_to_revoke_ends_every_token_at_once_and_no_session() {
     for device in [old.clone(), old.clone().at(&replica)] {
         device.get_account().await.unwrap();
     }
+    let watcher = administrator(&app).await;
+    let mut stream =
+        watcher.sessions().watch_revocations(WatchRevocationsRequest::default()).await.unwrap().into_inner();
     let before = list(&keeper).await;
     assert_eq!(states(&before), [State::Next, State::Active, State::Retiring]);
 
@@ -89,6 +93,15 @@ async fn an_order_to_revoke_ends_every_token_at_once_and_no_session() {
     let after = answer(keeper.admin().rotate_signing_keys(request).await).unwrap().signing_keys;
     refused(old.get_account().await).with(Code::Unauthenticated, "TOKEN_INVALID");
     refused_at(&replica, &old).await;
+    let ended = async {
+        loop {
+            if let Err(status) = stream.message().await {
+                return status;
+            }
+        }
+    };
+    let ended = within_patience("the stream of a caller with such a token to end", ended).await;
+    assert_eq!(ended.get_details_error_info().unwrap().reason, "TOKEN_REVOKED");
     assert_eq!(states(&after), [State::Next, State::Active]);
     assert_eq!(after, list(&keeper).await);
     assert!(after.iter().all(|key| before.iter().all(|gone| gone.key_id != key.key_id)), "{before:?} {after:?}");
