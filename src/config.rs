@@ -52,7 +52,7 @@ pub use database::Database;
 pub use duration::parse as parse_duration;
 pub use environment::environment;
 pub use error::{ConfigError, Origin, Problem};
-pub use lockout::{AccountLockout, CredentialStuffing, Lockout, LockoutOperations, LockoutRule};
+pub use lockout::{AccountLockout, CredentialStuffing, Lockout, LockoutOperations, LockoutRule, SessionLockout};
 pub use log::{Log, LogFormat};
 pub use mail::{Mail, MailTransport};
 pub use master_key::MasterKeys;

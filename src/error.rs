@@ -113,7 +113,7 @@ pub enum Error {
     LockedOut {
         /// The operation, by the name of its throttle.
         operation: &'static str,
-        /// What is locked out: `device`, `ip_address` or `account`.
+        /// What is locked out: `device`, `ip_address`, `account` or `session`.
         scope: &'static str,
         /// When it is worth trying again.
         retry_after: Duration,
@@ -207,6 +207,21 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether a guess was wrong, and the guesser learns nothing more than that. Not for a slip of the caller, which says nothing of
+    /// any secret, and never for a failure of ours.
+    #[must_use]
+    pub const fn is_failed_attempt(&self) -> bool {
+        matches!(
+            self,
+            Self::InvalidCredentials
+                | Self::CodeInvalid
+                | Self::CodeAttemptsExhausted
+                | Self::RegistrationNotFound
+                | Self::ResetNotFound
+                | Self::ResetTokenExpired
+        )
+    }
+
     /// One field that is not valid.
     #[must_use]
     pub fn invalid(field: impl Into<String>, description: impl Into<String>) -> Self {

@@ -121,14 +121,17 @@
 //! # Limits
 //!
 //! Every method draws from a throttle, and what can be guessed at (a password, a code, a token) from a lockout; each counts by
-//! device and by address. An [interceptor](rpc) asks all of them in one round trip, before any signature or password is
-//! looked at; where something can be guessed it has reserved a failure by then, and concludes it by what the call answered.
+//! device (on one network) and by address. An [interceptor](rpc) asks all of them in one round trip, before any signature or
+//! password is looked at. Where a guess can succeed the attempt is in flight from then on and counts like a failure, until the
+//! interceptor concludes it by what the flow says of it: that it failed, with a tag of account and device, or that a login is
+//! complete, which takes back the failures with its tag. A lockout of the address at login is left to the flow, since it does
+//! not hold for a device that the account [knows](store::pg::user_devices).
 //! The rules are pure functions ([`policy::limits`]), which the [store] in memory applies and a script in Redis spells. Memory
 //! counts along with Redis, so that limits hold through an absence of it; [`store::limits`] says who decides when.
 //!
 //! An account is locked by a tally in Postgres instead ([`policy::lockout`]): it must last, it is keyed by what only a flow
-//! knows, and it is counted in the statement that reads the password. Strangers share a tally, and each device that has
-//! signed in before has its own.
+//! knows, and it is counted in the statement that reads the password. Strangers share a tally, and each device that the account
+//! knows has its own. The lockout of a session, whose refresh token came back too often, is in its row.
 //!
 //! # Mail and jobs
 //!

@@ -3,6 +3,7 @@
 mod accept;
 mod account;
 mod admin;
+mod attempts;
 mod auth;
 mod convert;
 mod cursor;

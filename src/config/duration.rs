@@ -41,6 +41,17 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
         .ok_or_else(|| D::Error::custom(format!("`{text}` is not a duration such as `250ms`, `30s`, `1h30m` or `18d`")))
 }
 
+/// For `#[serde(deserialize_with)]` of a span of time of something's own; none where it is empty or `-`.
+pub(super) fn deserialize_own<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if matches!(text.as_str(), "" | "-") {
+        return Ok(None);
+    }
+    let problem =
+        || D::Error::custom(format!("`{text}` is neither a duration such as `30s` or `5m` nor empty nor `-`"));
+    parse(&text).ok_or_else(problem).map(Some)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

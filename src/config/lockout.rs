@@ -14,30 +14,26 @@ use super::problems::Problems;
 pub struct Lockout {
     /// Whether failures are counted at all.
     pub enabled: bool,
-    /// The rule of each operation.
+    /// The rule of each operation that counts failures.
     pub operations: LockoutOperations,
+    /// The rule for one session, whose refresh token was used twice or on another device.
+    pub session: SessionLockout,
     /// The rule for one account, whoever fails to log in to it.
     pub account: AccountLockout,
     /// The rule for one address that tries many accounts.
     pub credential_stuffing: CredentialStuffing,
 }
 
-/// The rule of each operation.
+/// The rule of each operation that counts failures.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LockoutOperations {
-    /// Of `Register`.
-    pub register: LockoutRule,
     /// Of `ResendVerificationCode`.
     pub resend_code: LockoutRule,
     /// Of `VerifyEmail`.
     pub verify_email: LockoutRule,
     /// Of `Login`.
     pub login: LockoutRule,
-    /// Of `RefreshTokens`.
-    pub refresh: LockoutRule,
-    /// Of `RequestPasswordReset`.
-    pub request_password_reset: LockoutRule,
     /// Of `VerifyPasswordResetCode`.
     pub verify_password_reset: LockoutRule,
     /// Of `ResetPassword`.
@@ -51,16 +47,30 @@ pub struct LockoutRule {
     /// The window in which failures are counted.
     #[serde(deserialize_with = "duration::deserialize")]
     pub window: Duration,
-    /// The failures that lock a device out.
-    pub device_failures: NonZeroU32,
+    /// The failures that lock a device out; 0 for none.
+    pub device_failures: u32,
     /// How long a device is locked out.
     #[serde(deserialize_with = "duration::deserialize")]
     pub device_lock: Duration,
-    /// The failures that lock an IP address, or an IPv6 /64, out.
-    pub ip_failures: NonZeroU32,
+    /// The failures that lock an IP address, or an IPv6 /64, out; 0 for none.
+    pub ip_failures: u32,
     /// How long an address is locked out.
     #[serde(deserialize_with = "duration::deserialize")]
     pub ip_lock: Duration,
+}
+
+/// How many failed refreshes of one session lock it, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionLockout {
+    /// The failures that lock it; 0 for none.
+    pub failures: u32,
+    /// The window in which they are counted.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub window: Duration,
+    /// How long it is locked.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub lock: Duration,
 }
 
 /// How many failed logins lock an account, and for how long.
@@ -104,11 +114,15 @@ impl Lockout {
         for (name, rule) in self.operations.named() {
             let key = format!("lockout.operations.{name}");
             problems.span(&format!("{key}.window"), rule.window, WINDOWS);
-            problems.number(&format!("{key}.device_failures"), rule.device_failures.get(), 1..=1_000_000);
+            problems.number(&format!("{key}.device_failures"), rule.device_failures, 0..=1_000_000);
             problems.span(&format!("{key}.device_lock"), rule.device_lock, LOCKS);
-            problems.number(&format!("{key}.ip_failures"), rule.ip_failures.get(), 1..=1_000_000);
+            problems.number(&format!("{key}.ip_failures"), rule.ip_failures, 0..=1_000_000);
             problems.span(&format!("{key}.ip_lock"), rule.ip_lock, LOCKS);
         }
+        let SessionLockout { failures, window, lock } = self.session;
+        problems.number("lockout.session.failures", failures, 0..=1000);
+        problems.span("lockout.session.window", window, WINDOWS);
+        problems.span("lockout.session.lock", lock, LOCKS);
         let AccountLockout { failures, window, lock, max_lock, failures_in_a_row } = self.account;
         problems.number("lockout.account.failures", failures.get(), 1..=1_000_000);
         problems.span("lockout.account.window", window, WINDOWS);
@@ -126,14 +140,11 @@ impl Lockout {
 impl LockoutOperations {
     /// Every operation's rule, by its name.
     #[must_use]
-    pub fn named(&self) -> [(&'static str, LockoutRule); 8] {
+    pub fn named(&self) -> [(&'static str, LockoutRule); 5] {
         [
-            ("register", self.register),
             ("resend_code", self.resend_code),
             ("verify_email", self.verify_email),
             ("login", self.login),
-            ("refresh", self.refresh),
-            ("request_password_reset", self.request_password_reset),
             ("verify_password_reset", self.verify_password_reset),
             ("reset_password", self.reset_password),
         ]

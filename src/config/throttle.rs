@@ -74,6 +74,12 @@ pub struct Quota {
     pub device: NonZeroU32,
     /// From one IP address, or one IPv6 /64.
     pub ip: NonZeroU32,
+    /// How long a device waits, if not as long as elsewhere.
+    #[serde(deserialize_with = "duration::deserialize_own")]
+    pub device_cooldown: Option<Duration>,
+    /// How long an address waits, if not as long as elsewhere.
+    #[serde(deserialize_with = "duration::deserialize_own")]
+    pub ip_cooldown: Option<Duration>,
 }
 
 impl Throttle {
@@ -88,6 +94,9 @@ impl Throttle {
             let key = format!("throttle.operations.{name}");
             problems.number(&format!("{key}.device"), quota.device.get(), 1..=1_000_000);
             problems.number(&format!("{key}.ip"), quota.ip.get(), 1..=1_000_000);
+            for (name, own) in [("device_cooldown", quota.device_cooldown), ("ip_cooldown", quota.ip_cooldown)] {
+                problems.span(&format!("{key}.{name}"), own.unwrap_or(second), second..=days(30));
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::attempts::{self, Trial};
+use super::attempts::{self, Place, Trial};
 use super::audit::{self, Event, MergeKey};
 use super::{outbox, passwords, revocations, users};
 use crate::app::App;
@@ -107,7 +107,7 @@ async fn note_failure(app: &App, by: &Act, caller: &Caller, method: &'static str
 async fn prove(app: &App, by: &Act, caller: &Caller, password: Password) -> Result<(User, PasswordHash), Error> {
     let found = stored::find(&mut *app.pool.get().await?, caller.user_id).await?;
     let email = found.ok_or(Error::UserNotFound)?.user.email;
-    let trial = Trial { email: &email, device_id: &caller.device_id, origin: None, by };
+    let trial = Trial { email: &email, device_id: &caller.device_id, place: Place::Session, by };
     let (found, reserved) = attempts::reserve(app, trial).await.map_err(|refused| refused.error)?;
     let credentials = found.ok_or(Error::UserNotFound)?;
     let owner = credentials.user.clone();

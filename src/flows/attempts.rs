@@ -1,13 +1,12 @@
 //! Lockouts of accounts: an attempt at a password is reserved before the password is looked at, and concluded by what came
 //! of it.
 
-use std::time::Duration;
-
 use chrono::{DateTime, Utc};
 use ipnet::IpNet;
+use tokio_util::task::TaskTracker;
 
 use super::audit::{self, Event, MergeKey};
-use super::{networks, outbox};
+use super::{limits, networks, outbox};
 use crate::app::App;
 use crate::clock;
 use crate::error::Error;
@@ -18,20 +17,14 @@ use crate::model::email::Email;
 use crate::model::id::UserId;
 use crate::model::lockout::LockoutKey;
 use crate::model::network::NetworkVerdict;
-use crate::model::operation::{Operation, Scope, counted_network};
+use crate::model::operation::{AddressLockout, Operation, Scope, counted_network};
 use crate::model::origin::Origin;
 use crate::model::user::User;
-use crate::policy::lockout::{AccountRule, NetworkRule};
+use crate::policy::lockout::{AccountRule, Kept, NetworkRule};
 use crate::store::pg::login_attempts::{self, Attempt, Locks, NewAttempt, Reservation};
 use crate::store::pg::users::{self, Credentials};
 use crate::store::pg::{Connection, Pool, account_lockouts, login_networks};
 use crate::token::master::Purpose;
-
-/// How long the failures in a row at an account are remembered after the last of them.
-const KEPT_FOR: Duration = Duration::from_hours(24 * 90);
-
-/// How long an account stays locked whose password must be reset: until then.
-const KEPT_UNTIL_RESET: Duration = Duration::from_hours(24 * 365 * 100);
 
 /// An attempt that counts as failed. Dropped before it is concluded, by a call that was given up, it is given back: nobody has
 /// learnt anything from it.
@@ -44,6 +37,7 @@ pub(super) struct Reserved {
     locks: Locks,
     noticed: bool,
     pool: Option<Pool>,
+    tasks: TaskTracker,
 }
 
 /// Whose password it is that is tried, and from where.
@@ -53,10 +47,24 @@ pub(super) struct Trial<'a> {
     pub(super) email: &'a Email,
     /// The device.
     pub(super) device_id: &'a DeviceId,
-    /// Where from; none for who has signed in already, and so is no stuffer of credentials.
-    pub(super) origin: Option<&'a Origin>,
+    /// Where from.
+    pub(super) place: Place<'a>,
     /// Who tries, for the audit trail.
     pub(super) by: &'a Act,
+}
+
+/// Where a password is tried from.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Place<'a> {
+    /// A session: who has signed in is no stuffer of credentials, and the account knows the device wherever it is.
+    Session,
+    /// Anywhere.
+    Origin {
+        /// Where.
+        origin: &'a Origin,
+        /// The lockout of the address, which a device that the account knows is spared.
+        address_lockout: Option<AddressLockout>,
+    },
 }
 
 /// Why no attempt at a password was made.
@@ -86,24 +94,31 @@ pub(super) async fn reserve(app: &App, trial: Trial<'_>) -> Result<(Option<Crede
         return Ok((users::find_by_email(&mut conn, trial.email).await?, None));
     }
     let now = app.clock.now();
+    let (origin, address_lockout) = match trial.place {
+        Place::Session => (None, None),
+        Place::Origin { origin, address_lockout } => (Some(origin), address_lockout),
+    };
     let new = NewAttempt {
         email: trial.email,
         address_hash: address_hash(app, trial.email),
         device_id: trial.device_id.as_str().to_owned(),
-        device_network: trial.origin.map(|origin| counted_network(origin.ip_address)),
-        network: trial.origin.map(|origin| network(app, origin)).transpose()?.flatten(),
+        device_network: origin.map(|origin| counted_network(origin.ip_address)),
+        network: origin.map(|origin| network(app, origin)).transpose()?.flatten(),
+        address_locked: address_lockout.is_some(),
+        tag: limits::tag(app, trial.email, trial.device_id),
         at: now,
     };
     let (network, rule) = (new.network.map(|(network, _)| network), account_rule(app));
-    let kept = (clock::add(now, KEPT_FOR), clock::add(now, KEPT_UNTIL_RESET));
-    match login_attempts::reserve(&mut conn, new, &rule, kept).await? {
-        Reservation::Reserved { attempt, locks, noticed, credentials } => Ok((
-            credentials.map(|credentials| *credentials),
-            Some(Reserved { attempt, by: trial.by.clone(), locks, noticed, pool: Some(app.pool.clone()) }),
-        )),
+    match login_attempts::reserve(&mut conn, new, &rule).await? {
+        Reservation::Reserved { attempt, locks, noticed, credentials } => {
+            let (by, pool, tasks) = (trial.by.clone(), Some(app.pool.clone()), app.tasks.clone());
+            let reserved = Reserved { attempt, by, locks, noticed, pool, tasks };
+            Ok((credentials.map(|credentials| *credentials), Some(reserved)))
+        }
         Reservation::NetworkLocked(tried) => {
             app.metrics.refused(Operation::Login.as_str(), Scope::IpAddress.as_str(), "lockout");
-            let error = network_locked(&mut conn, network, now).await?;
+            let error = network_locked(&mut conn, (network, address_lockout), now).await?;
+            let network = origin.map(|origin| counted_network(origin.ip_address));
             Err(Refused { error, tried, lockout: network.map(LockoutKey::Network) })
         }
         Reservation::AccountLocked(attempt, tried) => {
@@ -176,7 +191,8 @@ impl Drop for Reserved {
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
             let attempt = self.attempt.clone();
-            runtime.spawn(async move { give_back(&pool, &attempt).await });
+            // Waited for when the service stops.
+            self.tasks.spawn_on(async move { give_back(&pool, &attempt).await }, &runtime);
         }
     }
 }
@@ -228,11 +244,17 @@ fn events(attempt: &Attempt, locks: Locks, owner: Option<&User>) -> Vec<Event> {
     network.into_iter().chain(account).collect()
 }
 
-async fn network_locked(conn: &mut Connection, network: Option<IpNet>, now: DateTime<Utc>) -> Result<Error, Error> {
+/// The refusal of an address that is locked out of logging in, or has tried too many accounts, or both.
+async fn network_locked(
+    conn: &mut Connection,
+    (network, address_lockout): (Option<IpNet>, Option<AddressLockout>),
+    now: DateTime<Utc>,
+) -> Result<Error, Error> {
     let until = match network {
         Some(network) => login_networks::find_lock(conn, network).await?,
         None => None,
     };
+    let until = until.max(address_lockout.map(|lockout| lockout.until));
     Ok(locked_out(Scope::IpAddress.as_str(), until.unwrap_or(now), now, false))
 }
 
@@ -266,6 +288,7 @@ fn account_rule(app: &App) -> AccountRule {
         lock: rule.lock,
         max_lock: rule.max_lock,
         failures_in_a_row: rule.failures_in_a_row.get(),
+        kept: Kept::default(),
     }
 }
 

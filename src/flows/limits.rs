@@ -1,12 +1,13 @@
 //! Throttles and lockouts by device and address: which of them have a say in a call, and what comes of it.
 //!
-//! What is keyed by an e-mail address or an account is in `codes` and `attempts`.
+//! What is keyed by an e-mail address or an account is in `codes` and `attempts`, what is keyed by a session in `refresh`.
 
 mod subjects;
 
 use std::collections::HashMap;
-use std::num::NonZeroU32;
 use std::time::Duration;
+
+use uuid::Uuid;
 
 use super::audit;
 use crate::app::App;
@@ -15,21 +16,25 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::model::audit::Act;
 use crate::model::device::DeviceId;
+use crate::model::email::Email;
 use crate::model::lockout::LockoutKey;
 use crate::model::network::NetworkVerdict;
-use crate::model::operation::{Limit, LimitKind, Operation, Scope};
+use crate::model::operation::{AddressLockout, AttemptId, AttemptTag, Limit, LimitKind, Operation, Scope};
 use crate::model::origin::Origin;
+pub use crate::policy::limits::Conclusion;
 pub use crate::store::limits::Reserved;
 use crate::store::limits::{Locked, Question, Subject};
+use crate::token::master::Purpose;
 
 pub(super) use subjects::open;
+
+/// Time that a call may go on after its deadline, when it is not given up in the middle of an attempt. What has not been
+/// concluded by then never will be.
+const BEYOND_DEADLINE: Duration = Duration::from_secs(30);
 
 /// The limits of each operation, as configured.
 #[derive(Debug)]
 pub struct LimitRules(HashMap<Operation, Vec<Limit>>);
-
-/// What has no failure that could count: any there might be would tell who has an account.
-const NOTHING_TO_GUESS: [&str; 2] = ["register", "request_password_reset"];
 
 /// A call as far as it matters for its limits.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +47,24 @@ pub struct LimitedCall<'a> {
     pub device_id: Option<&'a DeviceId>,
     /// How its network stands with the rules.
     pub network: NetworkVerdict,
+}
+
+/// A call that may go on.
+#[derive(Debug, Default)]
+pub struct Admission {
+    /// The lockout of its address, which only a device that the account knows is spared: the flow decides.
+    pub address_lockout: Option<AddressLockout>,
+    /// What is to be [concluded](conclude).
+    pub reserved: Option<Reserved>,
+}
+
+/// The outcome of an attempt at a password, and the tag that its failure has.
+#[derive(Debug)]
+pub struct Attempted<T> {
+    /// The mark of the failures of this device at this account.
+    pub tag: AttemptTag,
+    /// What came of it.
+    pub outcome: Result<T, Error>,
 }
 
 impl LimitRules {
@@ -62,31 +85,38 @@ impl LimitRules {
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let mut rules: HashMap<Operation, Vec<Limit>> = HashMap::new();
-        let mut add = |name: &str, limits: [Limit; 2]| {
-            if let Some(operation) = Operation::from_name(name) {
-                rules.entry(operation).or_default().extend(limits);
+        let longest_call = config.server.request_timeout.saturating_add(BEYOND_DEADLINE);
+        let mut add = |name: &str, kind, window, counts: [(u32, Duration); 2]| {
+            let Some(operation) = Operation::from_name(name) else { return };
+            let locks = kind == LimitKind::Lockout;
+            for (scope, (count, wait)) in [Scope::Device, Scope::IpAddress].into_iter().zip(counts) {
+                let limit = Limit {
+                    kind,
+                    scope,
+                    count: usize::try_from(count).unwrap_or(usize::MAX),
+                    window,
+                    wait,
+                    in_flight: (locks && operation.can_be_guessed()).then_some(longest_call),
+                    spares_known: locks && operation == Operation::Login && scope == Scope::IpAddress,
+                };
+                // Zero failures are no lockout.
+                if limit.count > 0 {
+                    rules.entry(operation).or_default().push(limit);
+                }
             }
         };
         let throttle = &config.throttle;
         for (name, quota) in throttle.operations.named().into_iter().filter(|_| throttle.enabled) {
-            let (device, ip) = ((quota.device, throttle.device_cooldown), (quota.ip, throttle.ip_cooldown));
-            add(name, pair(LimitKind::Throttle, throttle.period, device, ip));
+            let device = (quota.device.get(), quota.device_cooldown.unwrap_or(throttle.device_cooldown));
+            let ip = (quota.ip.get(), quota.ip_cooldown.unwrap_or(throttle.ip_cooldown));
+            add(name, LimitKind::Throttle, throttle.period, [device, ip]);
         }
-        let lockouts = config.lockout.operations.named().into_iter();
-        for (name, rule) in lockouts.filter(|(name, _)| config.lockout.enabled && !NOTHING_TO_GUESS.contains(name)) {
-            let (device, ip) = ((rule.device_failures, rule.device_lock), (rule.ip_failures, rule.ip_lock));
-            add(name, pair(LimitKind::Lockout, rule.window, device, ip));
+        for (name, rule) in config.lockout.operations.named().into_iter().filter(|_| config.lockout.enabled) {
+            let counts = [(rule.device_failures, rule.device_lock), (rule.ip_failures, rule.ip_lock)];
+            add(name, LimitKind::Lockout, rule.window, counts);
         }
         Self(rules)
     }
-}
-
-/// A limit for the device and one for the address, each by how many it allows and how long one waits beyond that.
-fn pair(kind: LimitKind, window: Duration, device: (NonZeroU32, Duration), ip: (NonZeroU32, Duration)) -> [Limit; 2] {
-    [(Scope::Device, device), (Scope::IpAddress, ip)].map(|(scope, (count, wait))| {
-        let count = usize::try_from(count.get()).unwrap_or(usize::MAX);
-        Limit { kind, scope, count, window, wait }
-    })
 }
 
 /// Whether calls of an operation can be wrong guesses that count.
@@ -95,21 +125,33 @@ pub fn can_be_guessed_at(app: &App, operation: Operation) -> bool {
     app.limit_rules.of(operation).iter().any(|limit| limit.kind == LimitKind::Lockout)
 }
 
-/// Lets a call pass that is within its limits, and counts it. Of an operation that locks out, a failure is reserved, to be
-/// [concluded](conclude) by whether the call was a wrong guess.
+/// The mark of the failures of a device at an account, wherever they come from.
+#[must_use]
+pub fn tag(app: &App, email: &Email, device_id: &DeviceId) -> AttemptTag {
+    let parts = [&b"tag"[..], email.as_str().as_bytes(), device_id.as_str().as_bytes()];
+    let mac = app.master.mac(Purpose::Limit, &parts);
+    AttemptTag(*mac.first_chunk().unwrap_or(&[0; 8]))
+}
+
+/// Lets a call pass that is within its limits, and counts it. Of an operation that locks out, it is an attempt in flight, to be
+/// [concluded](conclude) by what the call answered.
 ///
 /// # Errors
 /// [`Error::Throttled`] or [`Error::LockedOut`], of which the longest wait is told.
-pub async fn admit(app: &App, call: LimitedCall<'_>) -> Result<Option<Reserved>, Error> {
+pub async fn admit(app: &App, call: LimitedCall<'_>) -> Result<Admission, Error> {
     let now = app.clock.now();
     let limits = app.limit_rules.of(call.operation).iter().copied();
     let limits: Vec<_> = limits.filter_map(|limit| Some((limit, subject(app, &call, limit.scope)?))).collect();
     if limits.is_empty() {
-        return Ok(None);
+        return Ok(Admission::default());
     }
     let asked: Vec<Limit> = limits.iter().map(|(limit, _)| *limit).collect();
-    let refused = match app.limits.admit(Question { operation: call.operation, limits, now }).await {
-        Ok(reserved) => return Ok(reserved),
+    let attempt = AttemptId { at: now, number: Uuid::new_v4().as_u64_pair().1 };
+    let refused = match app.limits.admit(Question { operation: call.operation, limits, attempt }).await {
+        Ok((admitted, reserved)) => {
+            let address_lockout = admitted.unless_known.map(|refused| AddressLockout { until: refused.until });
+            return Ok(Admission { address_lockout, reserved });
+        }
         Err(refused) => refused,
     };
     let limit = asked.get(refused.limit).ok_or_else(|| Error::internal("an unknown limit refused a call"))?;
@@ -122,12 +164,14 @@ pub async fn admit(app: &App, call: LimitedCall<'_>) -> Result<Option<Reserved>,
     })
 }
 
-/// Concludes a call for which a failure was reserved: it was a wrong guess, or the failure is given back. What is locked out by
-/// that goes on record.
-pub async fn conclude(app: &App, by: &Act, reserved: Reserved, wrong_guess: bool) {
+/// Concludes an attempt by what its call answered. What is locked out by that goes on record.
+pub async fn conclude(app: &App, by: &Act, reserved: Reserved, conclusion: Conclusion) {
     let now = app.clock.now();
-    let failure = wrong_guess.then(|| subjects::sealed(app, by, &reserved));
-    let locked = app.limits.conclude(reserved, failure, now).await;
+    let names = match conclusion {
+        Conclusion::Failed(_) => subjects::sealed(app, by, &reserved),
+        Conclusion::Succeeded(_) | Conclusion::GivenBack => Vec::new(),
+    };
+    let locked = app.limits.conclude(reserved, conclusion, &names, now).await;
     let event = |locked: Locked| {
         let Locked { operation, scope, subject, until, .. } = locked;
         audit::locked_out(
@@ -153,6 +197,6 @@ fn subject(app: &App, call: &LimitedCall<'_>, scope: Scope) -> Option<Subject> {
     if scope == Scope::IpAddress && call.network == NetworkVerdict::Allowed {
         return None;
     }
-    let name = subjects::name(scope, call.device_id, Some(call.origin.ip_address))?;
+    let name = subjects::name(scope, call.device_id, call.origin.ip_address)?;
     Some(subjects::hash(&app.master, scope, &name))
 }

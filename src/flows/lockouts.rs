@@ -13,7 +13,7 @@ use crate::model::id::UserId;
 use crate::model::lockout::{Lockout, LockoutCause, LockoutCursor, LockoutKey, LockoutOrder};
 use crate::model::operation::{LimitKind, Operation, Scope};
 use crate::store::limits::{self, Locked};
-use crate::store::pg::{Connection, account_lockouts, login_networks, users};
+use crate::store::pg::{Connection, account_lockouts, login_networks, sessions, users};
 
 /// Which lockout is to be lifted.
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ pub enum Target {
 }
 
 /// What is locked out now, from what comes after `after`; at most `limit`: first devices and addresses from operations, then
-/// addresses that have tried too many accounts and accounts, each by their end, and accounts that stay locked at last.
+/// addresses that have tried too many accounts and accounts, each by their end, accounts that stay locked, and sessions.
 ///
 /// Where each replica counts alone, devices and addresses are those of this one.
 ///
@@ -41,7 +41,7 @@ pub async fn list(app: &App, after: Option<&LockoutCursor>, limit: u32) -> Resul
         return Ok(found);
     }
     let mut conn = app.pool.get().await?;
-    for next in [Section::Networks, Section::Accounts, Section::AccountsUntilReset] {
+    for next in [Section::Networks, Section::Accounts, Section::AccountsUntilReset, Section::Sessions] {
         if next >= section && missing(limit, &found) > 0 {
             let after = after.filter(|_| next == section);
             found.extend(stored(app, &mut conn, next, after, missing(limit, &found)).await?);
@@ -57,6 +57,7 @@ enum Section {
     Networks,
     Accounts,
     AccountsUntilReset,
+    Sessions,
 }
 
 impl Section {
@@ -66,6 +67,7 @@ impl Section {
             (LockoutKey::Network(_), _) => Self::Networks,
             (LockoutKey::Account { .. }, LockoutOrder::Failures(_)) => Self::AccountsUntilReset,
             (LockoutKey::Account { .. }, _) => Self::Accounts,
+            (LockoutKey::Session(_), _) => Self::Sessions,
         }
     }
 }
@@ -112,6 +114,13 @@ async fn stored(
                 _ => None,
             };
             account_lockouts::find_locked_until_reset(conn, after, limit, in_a_row(app)).await?
+        }
+        (Section::Sessions, key, order) => {
+            let after = match (key, order) {
+                (Some(LockoutKey::Session(session_id)), Some(LockoutOrder::End(end))) => Some((end, session_id)),
+                _ => None,
+            };
+            sessions::find_refresh_locked(conn, after, limit, app.config.lockout.session.lock, now).await?
         }
     })
 }
@@ -163,6 +172,7 @@ async fn take(app: &App, conn: &mut Connection, by: &Act, key: LockoutKey, now: 
             account_lockouts::take_locked(conn, address_hash, Some(device_id), in_a_row(app), now).await?
         }
         LockoutKey::Network(network) => login_networks::take_locked(conn, network, now).await?,
+        LockoutKey::Session(session_id) => sessions::take_refresh_locked(conn, session_id, now).await?,
         LockoutKey::Counted { .. } => false,
     };
     if !taken {
@@ -221,10 +231,15 @@ fn lockout(app: &App, locked: &Locked) -> Option<Lockout> {
     let Locked { operation, scope, subject, until, .. } = *locked;
     let rules = app.limit_rules.of(operation);
     let rule = rules.iter().find(|limit| limit.kind == LimitKind::Lockout && limit.scope == scope)?;
+    // A device is named with the network that it is locked out on.
+    let name = super::limits::open(&app.master, locked);
+    let (name, network) = name.split_once(' ').unwrap_or((&name, ""));
     Some(Lockout {
         key: LockoutKey::Counted { operation, scope, subject: subject.0 },
         cause: LockoutCause::Failures,
-        subject: super::limits::open(&app.master, locked),
+        subject: name.to_owned(),
+        device_id: String::new(),
+        network: network.to_owned(),
         failures: u32::try_from(rule.count).unwrap_or(u32::MAX),
         created_at: clock::subtract(until, rule.wait),
         expires_at: until,

@@ -5,8 +5,9 @@
 
 use chrono::{DateTime, Utc};
 
-use super::attempts::{self, Refused, Reserved, Trial};
+use super::attempts::{self, Place, Refused, Reserved, Trial};
 use super::audit::{Event, MergeKey};
+use super::limits::{self, Attempted};
 use super::{Tokens, codes, outbox, revocations, tokens};
 use crate::app::App;
 use crate::clock;
@@ -17,6 +18,7 @@ use crate::model::audit::{Actor, EventKind, Subject};
 use crate::model::device::DeviceName;
 use crate::model::email::Email;
 use crate::model::id::SessionId;
+use crate::model::operation::AddressLockout;
 use crate::model::origin::DeviceOrigin;
 use crate::model::password::{Password, PasswordHash};
 use crate::model::session::Session;
@@ -36,6 +38,8 @@ pub struct Login {
     pub password: Password,
     /// What the device calls itself; empty when it does not say.
     pub device_name: String,
+    /// The lockout of its address, which a device that the account knows is spared.
+    pub address_lockout: Option<AddressLockout>,
 }
 
 /// A login that succeeded.
@@ -57,11 +61,13 @@ const ATTEMPTS: u8 = 3;
 /// Logs a user in. An unknown address costs the same work as a wrong password and gets the same answer.
 ///
 /// # Errors
-/// Wrong credentials, a locked account, a suspended user (only with the right password), a full hashing queue, or a failure of
-/// ours.
-pub async fn login(app: &App, from: &DeviceOrigin, request: Login) -> Result<LoggedIn, Error> {
+/// Wrong credentials, a locked account or address, a suspended user (only with the right password), a full hashing queue, or a
+/// failure of ours.
+pub async fn login(app: &App, from: &DeviceOrigin, request: Login) -> Attempted<LoggedIn> {
     let by = from.act(Actor::Anonymous);
-    let trial = Trial { email: &request.email, device_id: &from.device_id, origin: Some(&from.origin), by: &by };
+    let address_lockout = request.address_lockout;
+    let place = Place::Origin { origin: &from.origin, address_lockout };
+    let trial = Trial { email: &request.email, device_id: &from.device_id, place, by: &by };
     let (outcome, tried, lockout) = match attempts::reserve(app, trial).await {
         Ok((found, reserved)) => {
             let owner = found.as_ref().map(|credentials| credentials.user.clone());
@@ -75,7 +81,7 @@ pub async fn login(app: &App, from: &DeviceOrigin, request: Login) -> Result<Log
         let event = Event::new(EventKind::LoginFailed, tried.map_or(Subject::Nothing, Subject::User));
         attempts::note_failure(app, &by, event, error, lockout.map(MergeKey::LoginLockedOut)).await;
     }
-    outcome
+    Attempted { tag: limits::tag(app, &request.email, &from.device_id), outcome }
 }
 
 /// Looks at the password, and writes the login if it is right.

@@ -275,7 +275,7 @@ async fn set_password(
     // device out before it logs in.
     user_devices::delete_all_of(conn, user_id).await?;
     let network = counted_network(from.origin.ip_address);
-    user_devices::insert(conn, user_id, &from.device_id, network, now).await?;
+    user_devices::insert(conn, user_id, &from.device_id, Some(network), now).await?;
     let notice = outbox::password_changed(&from.origin, now);
     outbox::enqueue(app, conn, outbox::to_user(&user, notice), now).await?;
     let reset = Event::new(EventKind::PasswordReset, Subject::User(user_id));

@@ -6,17 +6,24 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{Tokens, audit, outbox, revocations, tokens};
 use crate::app::App;
 use crate::clock;
+use crate::config;
 use crate::error::{Error, TokenRefusal};
 use crate::mail::Content;
 use crate::model::audit::{Act, Actor, EventKind};
 use crate::model::id::SessionId;
+use crate::model::lockout::LockoutKey;
+use crate::model::operation::{LimitKind, Operation};
 use crate::model::origin::DeviceOrigin;
 use crate::model::session::{EndReason, Session};
 use crate::model::user::UserState;
+use crate::policy::lockout::SessionRule;
 use crate::policy::rotation::{self, Verdict};
 use crate::store::pg::sessions::{self, Ended, Rotated, Rotation, SessionStanding};
 use crate::store::pg::{Connection, users};
 use crate::token::refresh::RefreshToken;
+
+/// The scope of a session, which only this flow knows.
+const SESSION: &str = "session";
 
 /// A session after its refresh.
 #[derive(Debug)]
@@ -31,7 +38,7 @@ pub struct Refreshed {
 /// while; an older one ends the session.
 ///
 /// # Errors
-/// Any [`TokenRefusal`] but `Missing`, or a failure of ours.
+/// Any [`TokenRefusal`] but `Missing`, [`Error::LockedOut`] for the session, or a failure of ours.
 pub async fn refresh(app: &App, from: &DeviceOrigin, refresh_token: SecretString) -> Result<Refreshed, Error> {
     // A forged token ends here, without any I/O.
     let token = RefreshToken::verify(refresh_token.expose_secret(), &app.master).ok_or(TokenRefusal::Invalid)?;
@@ -52,16 +59,48 @@ pub async fn refresh(app: &App, from: &DeviceOrigin, refresh_token: SecretString
     let standing = sessions::find_standing(&mut conn, token.session_id).await?;
     drop(conn);
     let standing = standing.ok_or(TokenRefusal::Revoked)?;
+    if let Some(until) = standing.refresh_locked_until.filter(|until| now < *until) {
+        return Err(locked(app, until, now));
+    }
+    let by = from.act(Actor::Anonymous);
     match judge(app, from, token, &standing, now) {
         Verdict::SameSuccessor => refreshed(app, standing.current, now).await,
         Verdict::Reused => {
-            end(app, &from.act(Actor::Anonymous), token, &standing.current.session, now).await?;
+            end(app, &by, token, &standing.current.session, now).await?;
+            count_failure(app, &by, &standing.current.session, now).await?;
             Err(TokenRefusal::Reused.into())
         }
-        Verdict::DeviceMismatch => Err(TokenRefusal::DeviceMismatch.into()),
+        Verdict::DeviceMismatch => {
+            count_failure(app, &by, &standing.current.session, now).await?;
+            Err(TokenRefusal::DeviceMismatch.into())
+        }
         Verdict::Revoked => Err(TokenRefusal::Revoked.into()),
         Verdict::Expired => Err(TokenRefusal::Expired.into()),
     }
+}
+
+/// The refusal of a session whose refresh is locked.
+fn locked(app: &App, until: DateTime<Utc>, now: DateTime<Utc>) -> Error {
+    let operation = Operation::Refresh.as_str();
+    app.metrics.refused(operation, SESSION, LimitKind::Lockout.as_str());
+    Error::LockedOut { operation, scope: SESSION, retry_after: clock::until(until, now), until_reset: false }
+}
+
+/// Counts a failure against the session that the token names, whatever device and address it comes from. A lockout that begins
+/// with it goes on record.
+async fn count_failure(app: &App, by: &Act, session: &Session, now: DateTime<Utc>) -> Result<(), Error> {
+    let config::SessionLockout { failures, window, lock } = app.config.lockout.session;
+    if !app.config.lockout.enabled || failures == 0 {
+        return Ok(());
+    }
+    let rule = SessionRule { failures, window, lock };
+    let mut conn = app.pool.get().await?;
+    if let Some(until) = sessions::add_refresh_failure(&mut conn, session.session_id, rule, now).await? {
+        let key = LockoutKey::Session(session.session_id);
+        let event = audit::locked_out(&key, Operation::Refresh, SESSION, until).with("user_id", session.user_id);
+        audit::record(&mut conn, by, event, now).await?;
+    }
+    Ok(())
 }
 
 async fn refreshed(app: &App, rotated: Rotated, now: DateTime<Utc>) -> Result<Refreshed, Error> {

@@ -10,7 +10,6 @@ use crate::mail::Content;
 use crate::model::audit::{Actor, EventKind, Subject};
 use crate::model::code::{Code, CodeHash};
 use crate::model::id::{RegistrationId, UserId};
-use crate::model::operation::counted_network;
 use crate::model::origin::DeviceOrigin;
 use crate::model::user::User;
 use crate::store::pg::registrations::{self, CodeAttempt, Registration};
@@ -108,8 +107,7 @@ async fn create(
     }
     registrations::complete(conn, registration.registration_id, new.user_id, &replay_hash, now).await?;
     registrations::consume_all_of(conn, &new.email, now).await?;
-    let network = counted_network(from.origin.ip_address);
-    user_devices::insert(conn, new.user_id, &from.device_id, network, now).await?;
+    user_devices::insert(conn, new.user_id, &from.device_id, None, now).await?;
     let user = users::find(conn, new.user_id).await?.ok_or(Error::UserNotFound)?.user;
     outbox::enqueue(app, conn, outbox::to_user(&user, Content::Welcome), now).await?;
     let verified = Event::new(EventKind::EmailVerified, Subject::User(user.user_id));

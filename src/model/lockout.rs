@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use ipnet::IpNet;
 
 use super::device::DeviceId;
-use super::id::UserId;
+use super::id::{SessionId, UserId};
 use super::operation::{Operation, Scope};
 
 /// What is locked out. As text it is opaque, names nobody, and can stand in a path.
@@ -33,12 +33,14 @@ pub enum LockoutKey {
         /// The device; empty for all strangers.
         device_id: String,
     },
+    /// A session, from being refreshed.
+    Session(SessionId),
 }
 
 /// Why something is locked out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LockoutCause {
-    /// A device or an address has failed too often at an operation.
+    /// A device, an address or a session has failed too often at an operation.
     Failures,
     /// An address has failed to log in to too many accounts.
     ManyAccounts,
@@ -55,8 +57,12 @@ pub struct Lockout {
     pub key: LockoutKey,
     /// Why.
     pub cause: LockoutCause,
-    /// Who: a device id, an address or network, or an e-mail address; empty when that is not known.
+    /// Who: a device id, an address or network, an e-mail address, or a session's id; empty when that is not known.
     pub subject: String,
+    /// The device that alone is locked out of an account, or that a session is on; empty else.
+    pub device_id: String,
+    /// The network that a device is locked out on; empty else.
+    pub network: String,
     /// How many failures led to it.
     pub failures: u32,
     /// When it began.
@@ -152,6 +158,7 @@ impl fmt::Display for LockoutKey {
             Self::Account { address_hash, device_id } => {
                 format!("a {} {device_id}", URL_SAFE_NO_PAD.encode(address_hash))
             }
+            Self::Session(session_id) => format!("s {session_id}"),
         };
         f.write_str(&URL_SAFE_NO_PAD.encode(text))
     }
@@ -170,6 +177,7 @@ impl FromStr for LockoutKey {
                 scope: Scope::from_name(scope).ok_or(LockoutKeyInvalid)?,
                 subject: hash(subject)?.try_into().map_err(|_| LockoutKeyInvalid)?,
             }),
+            ["s", session_id] => session_id.parse().map(Self::Session).map_err(|_| LockoutKeyInvalid),
             ["n", network] => network.parse().map(Self::Network).map_err(|_| LockoutKeyInvalid),
             ["a", address_hash, device_id] if device_id.is_empty() || DeviceId::parse(device_id).is_ok() => {
                 Ok(Self::Account { address_hash: hash(address_hash)?, device_id: (*device_id).to_owned() })
@@ -206,6 +214,7 @@ mod tests {
             LockoutKey::Network("2001:db8:1:2::/64".parse().unwrap_or_default()),
             LockoutKey::Account { address_hash: vec![255; 32], device_id: String::new() },
             LockoutKey::Account { address_hash: vec![0; 32], device_id: "A.b_c:d-9".to_owned() },
+            LockoutKey::Session(super::SessionId::new(chrono::DateTime::UNIX_EPOCH)),
         ];
         for key in keys {
             let text = key.to_string();

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use ipnet::{IpNet, Ipv6Net};
 
 /// An operation, named by the throttle of its methods.
@@ -41,6 +42,12 @@ impl Operation {
         Self::ResetPassword,
         Self::Standard,
     ];
+
+    /// Whether a guess can succeed: at a password or a mailed code, and not at what has 64 random bits or more.
+    #[must_use]
+    pub const fn can_be_guessed(self) -> bool {
+        matches!(self, Self::Login | Self::VerifyEmail | Self::VerifyPasswordReset)
+    }
 
     /// Its name in the configuration, in errors and in keys.
     #[must_use]
@@ -124,6 +131,31 @@ pub struct Limit {
     pub window: Duration,
     /// How long everything is refused once the limit has been hit.
     pub wait: Duration,
+    /// How long an attempt in flight counts like a failure; none where no guess can succeed.
+    pub in_flight: Option<Duration>,
+    /// Whether a device that the account knows is spared, so that the flow decides.
+    pub spares_known: bool,
+}
+
+/// An attempt in flight, by which it is found again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AttemptId {
+    /// When it was made.
+    pub at: DateTime<Utc>,
+    /// A random number, since many attempts may be made at the same time.
+    pub number: u64,
+}
+
+/// Keyed hash of an e-mail address and a device, never of a network: the mark of their failures, by which a completed login of
+/// theirs takes back its own failures and no others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AttemptTag(pub [u8; 8]);
+
+/// A lockout of the client's address that does not hold for a device which the account knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AddressLockout {
+    /// Until when it lasts.
+    pub until: DateTime<Utc>,
 }
 
 /// What an address is counted by: IPv6 by its /64, which is what a single customer is given (RFC 6177), IPv4 as it is.

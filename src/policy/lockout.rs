@@ -26,6 +26,26 @@ pub struct AccountRule {
     pub max_lock: Duration,
     /// How many failures in a row end it all until the password is set anew (NIST SP 800-63B, 3.2.2, allows 100).
     pub failures_in_a_row: u32,
+    /// How long a tally is kept.
+    pub kept: Kept,
+}
+
+/// How long the tally of an account is kept, alike whether or not there is an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// After its lock, or after the last attempt where it is not locked.
+    pub after_lock: Duration,
+    /// How many failures in a row are a series, which is kept for longer.
+    pub series: u32,
+    /// After the last attempt of a series.
+    pub after_series: Duration,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        let day = Duration::from_hours(24);
+        Self { after_lock: day, series: 20, after_series: day * 90 }
+    }
 }
 
 /// How many different accounts one network may fail to log in to: more is the work of somebody who tries stolen passwords
@@ -40,6 +60,17 @@ pub struct NetworkRule {
     pub lock: Duration,
 }
 
+/// How many failed refreshes lock the refresh of one session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionRule {
+    /// The failures that lock it.
+    pub failures: u32,
+    /// How far back one counts.
+    pub window: Duration,
+    /// How long it is locked.
+    pub lock: Duration,
+}
+
 /// How the attempts at one password have gone since the last right one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccountTally {
@@ -51,6 +82,8 @@ pub struct AccountTally {
     pub locks: u32,
     /// Until when the account is locked by the last of these.
     pub locked_until: Option<DateTime<Utc>>,
+    /// When nothing of it matters any more.
+    pub expires_at: Option<DateTime<Utc>>,
 }
 
 /// Why an attempt may not be made.
@@ -62,12 +95,23 @@ pub enum Locked {
     UntilReset,
 }
 
+impl AccountRule {
+    /// How many failures in a row are kept for long: a series, and in any case what locks until the password is set anew.
+    #[must_use]
+    pub fn series(&self) -> u32 {
+        self.kept.series.min(self.failures_in_a_row)
+    }
+}
+
 impl AccountTally {
     /// Counts an attempt before the password is looked at. It counts as failed until it is known not to be.
     ///
     /// # Errors
     /// [`Locked`]; nothing is counted then.
     pub fn reserve(&mut self, rule: &AccountRule, now: DateTime<Utc>) -> Result<(), Locked> {
+        if self.expires_at.is_some_and(|end| end <= now) {
+            *self = Self::default();
+        }
         if self.in_a_row >= rule.failures_in_a_row {
             return Err(Locked::UntilReset);
         }
@@ -84,6 +128,9 @@ impl AccountTally {
             self.locks = self.locks.saturating_add(1);
             until
         });
+        let end = clock::add(self.locked_until.unwrap_or(now), rule.kept.after_lock);
+        let is_series = self.in_a_row >= rule.series();
+        self.expires_at = Some(if is_series { end.max(clock::add(now, rule.kept.after_series)) } else { end });
         Ok(())
     }
 

@@ -16,6 +16,7 @@ use crate::flows::passwords;
 use crate::model::audit::{Act, Actor};
 use crate::model::caller::{Authenticated, Caller};
 use crate::model::device::DeviceId;
+use crate::model::operation::AddressLockout;
 use crate::model::origin::{DeviceOrigin, Origin};
 use crate::model::password::Password;
 
@@ -92,6 +93,11 @@ impl<T> Accepted<T> {
     /// Where the call of a device-bound method comes from.
     pub(super) fn device_origin(&self) -> Result<DeviceOrigin, Error> {
         Ok(DeviceOrigin { origin: self.extension()?, device_id: self.extension()? })
+    }
+
+    /// The lockout of the client's address, which a device that the account knows is spared.
+    pub(super) fn address_lockout(&self) -> Option<AddressLockout> {
+        self.extensions.get().copied()
     }
 
     /// Which user is calling.

@@ -6,6 +6,7 @@ use secrecy::ExposeSecret;
 use tonic::{Request, Response, Status};
 
 use super::accept::{Accepted, accept, accept_as, accept_new};
+use super::attempts;
 use super::convert::{self, timestamp};
 use crate::app::App;
 use crate::flows::login::{self, LoggedIn, Login};
@@ -75,9 +76,10 @@ impl AuthService for Auth {
         let (call, email) = accept_as(request, |call| convert::email(&call.message.email))?;
         let from = call.device_origin()?;
         let password = Password::presented(&call.message.password);
+        let address_lockout = call.address_lockout();
         let device_name = call.message.device_name;
-        let logged_in = login::login(&self.0, &from, Login { email, password, device_name }).await?;
-        Ok(Response::new(logged_in.into()))
+        let request = Login { email, password, device_name, address_lockout };
+        attempts::answer(login::login(&self.0, &from, request).await)
     }
 
     async fn refresh_tokens(

@@ -7,6 +7,7 @@ use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+use super::attempts;
 use super::interceptors::trace::request_id;
 use crate::error::{Error, TokenRefusal, Violation, causes};
 use crate::proto::keyward::v1::ErrorReason;
@@ -43,7 +44,9 @@ impl From<Error> for Status {
         // As many as fit. With none of them the details always fit, because every other text in them is cut.
         let mut statuses = (0..=most).rev().map(|listed| status(&error, violations.split_at(listed)));
         let fits = |status: &Self| status.details().len() <= MAX_DETAILS_BYTES;
-        statuses.find(fits).unwrap_or_else(|| status(&error, (&[], &violations)))
+        let mut status = statuses.find(fits).unwrap_or_else(|| status(&error, (&[], &violations)));
+        attempts::mark(&mut status, error.is_failed_attempt(), None);
+        status
     }
 }
 

@@ -21,8 +21,8 @@ use super::memory::Memory;
 use super::redis::{Redis, RedisAway};
 use crate::clock;
 use crate::config::{self, ThrottleStore};
-use crate::model::operation::{Limit, LimitKind, Operation, Scope};
-use crate::policy::limits::Refused;
+use crate::model::operation::{AttemptId, Limit, LimitKind, Operation, Scope};
+use crate::policy::limits::{Admitted, Conclusion, Refused};
 
 /// Whom something is counted against: a keyed hash, since neither addresses nor device ids are to be read from a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,8 +38,8 @@ pub struct Question {
     pub operation: Operation,
     /// The limits, each with the one it is counted against. Usually four: of requests and of failures, for device and address.
     pub limits: Vec<(Limit, Subject)>,
-    /// When it is asked.
-    pub now: DateTime<Utc>,
+    /// The attempt that it is, and when it is made.
+    pub attempt: AttemptId,
 }
 
 /// Something that is locked out of an operation.
@@ -57,12 +57,11 @@ pub struct Locked {
     pub until: DateTime<Utc>,
 }
 
-/// An attempt that counts as a failure from now on, until it is given back.
+/// An attempt that is in flight until it is concluded.
 #[derive(Debug)]
 #[must_use = "an attempt is to be concluded"]
 pub struct Reserved {
     question: Question,
-    in_redis: bool,
 }
 
 impl Reserved {
@@ -123,61 +122,79 @@ impl Limits {
     /// Asks whether a request may go on, and counts it. One round trip where Redis counts, and never longer than
     /// `redis.timeout`.
     ///
-    /// What counts failures has reserved one, to be [concluded](Limits::conclude); `None` when nothing does.
+    /// What counts failures is to be [concluded](Limits::conclude); `None` when nothing does.
     ///
     /// # Errors
     /// [`Refused`] names the limit by its place in the question.
-    pub async fn admit(&self, question: Question) -> Result<Option<Reserved>, Refused> {
+    pub async fn admit(&self, question: Question) -> Result<(Admitted, Option<Reserved>), Refused> {
+        let now = question.attempt.at;
         // Counted before Redis has answered: should it not, those that wait for it are in the count.
         let here = self.memory.admit(&question);
         let asked = self.redis.as_ref().filter(|guarded| !guarded.breakers.is_open(question.operation));
         if let Err(refused) = here
-            && (self.is_in_doubt(question.now)
-                || (refused.waited && question.kind(refused) == Some(LimitKind::Throttle)))
+            && (self.is_in_doubt(now) || (refused.waited && question.kind(refused) == Some(LimitKind::Throttle)))
         {
             return Err(refused);
         }
         let everywhere = match asked {
-            Some(guarded) => guarded.note(question.operation, question.now, guarded.redis.admit(&question).await),
+            Some(guarded) => guarded.note(question.operation, now, guarded.redis.admit(&question).await),
             None => None,
         };
-        match (here, everywhere) {
-            (Ok(()), Some(Err(refused))) => {
+        let admitted = match (here, everywhere) {
+            (Ok(_), Some(Err(refused))) => {
                 self.memory.refuse(&question, refused);
                 return Err(refused);
             }
             (Err(_), Some(Err(refused))) | (Err(refused), None) => return Err(refused),
             // A lockout was lifted there.
-            (Err(refused), Some(Ok(()))) if refused.waited => self.memory.forget(&question, refused),
+            (Err(refused), Some(Ok(admitted))) if refused.waited => {
+                self.memory.forget(&question, refused);
+                admitted
+            }
             // Calls that come at once may be counted in another order here than there; all in all it is as many.
-            (Err(_), Some(Ok(()))) | (Ok(()), _) => {}
-        }
-        // Also where no answer came: it may have been counted all the same.
-        let in_redis = asked.is_some();
+            (Err(_), Some(Ok(admitted))) => admitted,
+            (Ok(here), Some(Ok(everywhere))) => self.spared(&question, here, everywhere),
+            (Ok(here), None) => here,
+        };
         let failures = question.limits.iter().copied().filter(|(limit, _)| limit.kind == LimitKind::Lockout).collect();
-        let reserved = Reserved { question: Question { limits: failures, ..question }, in_redis };
-        Ok(Some(reserved).filter(|reserved| !reserved.question.limits.is_empty()))
+        let reserved = Reserved { question: Question { limits: failures, ..question } };
+        Ok((admitted, Some(reserved).filter(|reserved| !reserved.question.limits.is_empty())))
     }
 
-    /// Notes that an attempt has failed, with the names of its [subjects](Reserved::subjects), or gives it back; tells what is
-    /// locked out by that. Where it cannot be done, the attempt is forgotten with its window.
-    pub async fn conclude(&self, reserved: Reserved, failure: Option<Vec<Sealed>>, now: DateTime<Utc>) -> Vec<Locked> {
-        let Reserved { question, in_redis } = reserved;
-        let mut began = Vec::new();
-        match &failure {
-            Some(names) => began = self.memory.fail(&question, names, now),
-            None => self.memory.give_back(&question, now),
+    /// What a known device is spared: what Redis says, and, where it may lack something, what memory says.
+    fn spared(&self, question: &Question, here: Admitted, everywhere: Admitted) -> Admitted {
+        match here.unless_known {
+            Some(refused) if self.is_in_doubt(question.attempt.at) => {
+                let longest = everywhere.unless_known.filter(|other| other.until > refused.until).unwrap_or(refused);
+                Admitted { unless_known: Some(longest) }
+            }
+            Some(refused) if refused.waited && everywhere.unless_known.is_none() => {
+                self.memory.forget(question, refused);
+                everywhere
+            }
+            _ => everywhere,
         }
-        if let Some(guarded) = self.answering(question.operation).filter(|_| in_redis)
-            && let Some(everywhere) =
-                guarded.note(question.operation, now, guarded.redis.conclude(&question, failure.as_deref(), now).await)
-        {
-            began = everywhere;
+    }
+
+    /// Concludes an attempt. A failure comes with the names of its [subjects](Reserved::subjects). Returns what is locked out by
+    /// it. An attempt whose conclusion is lost is forgotten when no call can take longer.
+    pub async fn conclude(
+        &self,
+        reserved: Reserved,
+        conclusion: Conclusion,
+        names: &[Sealed],
+        now: DateTime<Utc>,
+    ) -> Vec<Locked> {
+        let Reserved { question } = reserved;
+        let mut began = self.memory.conclude(&question, conclusion, names, now);
+        if let Some(guarded) = self.answering(question.operation) {
+            let concluded = guarded.redis.conclude(&question, conclusion, names, now).await;
+            began = guarded.note(question.operation, now, concluded).unwrap_or(began);
         }
         let locked = |place: usize| {
             let (limit, subject) = question.limits.get(place)?;
             let (scope, until) = (limit.scope, clock::add(now, limit.wait));
-            let name = failure.as_ref().and_then(|names| names.get(place)).cloned().unwrap_or_default();
+            let name = names.get(place).cloned().unwrap_or_default();
             Some(Locked { operation: question.operation, scope, subject: *subject, name, until })
         };
         began.into_iter().filter_map(locked).collect()

@@ -8,13 +8,13 @@ use chrono::{DateTime, Utc};
 use lru::LruCache;
 
 use super::limits::{Locked, Question, Sealed, Subject};
-use crate::model::operation::{Limit, LimitKind, Operation, Scope};
-use crate::policy::limits::{self, Refused, Tally};
+use crate::model::operation::{LimitKind, Operation, Scope};
+use crate::policy::limits::{self, Admitted, Change, Conclusion, Refused, Tally};
 
 /// How many devices, and how many addresses, are kept for each operation and kind of limit. Those that were not heard of for
-/// longest are forgotten first. A tally takes 12 bytes for each request within its window, some 170 besides, and 160 at most for the
+/// longest are forgotten first. A tally takes 24 bytes for each request within its window, some 200 besides, and 200 at most for the
 /// name of what is locked out: a hundred thousand invented devices or addresses at every operation, which the limits themselves
-/// make hard to get in, come to some 250 MB; devices and addresses have room of their own, so that the ones cannot push out the others.
+/// make hard to get in, come to some 350 MB; devices and addresses have room of their own, so that the ones cannot push out the others.
 const KEPT: NonZeroUsize = NonZeroUsize::new(32_768).unwrap();
 
 /// A tally, and what the one it is counted against is called, once that has been locked out.
@@ -46,8 +46,9 @@ impl Memory {
     ///
     /// # Errors
     /// [`Refused`] names the limit by its place in the question.
-    pub fn admit(&self, question: &Question) -> Result<(), Refused> {
-        let Some(mut counts) = self.counts(question.operation) else { return Ok(()) };
+    pub fn admit(&self, question: &Question) -> Result<Admitted, Refused> {
+        let Some(mut counts) = self.counts(question.operation) else { return Ok(Admitted::default()) };
+        let now = question.attempt.at;
         let mut asked: Vec<Kept> = Vec::with_capacity(question.limits.len());
         for (limit, subject) in &question.limits {
             let tallies = counts.0.entry((limit.kind, limit.scope)).or_insert_with(|| LruCache::new(KEPT));
@@ -55,9 +56,9 @@ impl Memory {
         }
         let tallies = asked.iter_mut().map(|kept| &mut kept.tally);
         let tallies = question.limits.iter().map(|(limit, _)| *limit).zip(tallies);
-        let outcome = limits::admit(&mut tallies.collect::<Vec<_>>(), question.now);
+        let outcome = limits::admit(&mut tallies.collect::<Vec<_>>(), question.attempt);
         for ((limit, subject), kept) in question.limits.iter().zip(asked) {
-            let worth_keeping = !kept.tally.is_over(limit, question.now);
+            let worth_keeping = !kept.tally.is_over(limit, now);
             if let Some(tallies) = counts.0.get_mut(&(limit.kind, limit.scope)).filter(|_| worth_keeping) {
                 tallies.put(*subject, kept);
             }
@@ -65,31 +66,41 @@ impl Memory {
         outcome
     }
 
-    /// Takes note that what was counted at the time of the question has failed, and tells the places of the limits that begin
-    /// to wait for it. What these lock out has the name at the same place.
+    /// Concludes an attempt, and returns the places of the limits that lock out from now on. What these lock out has the name at
+    /// the same place.
     #[must_use]
-    pub fn fail(&self, question: &Question, names: &[Sealed], now: DateTime<Utc>) -> Vec<usize> {
-        self.each(question, |place, limit, kept| {
-            let locks = kept.tally.fail(limit, question.now, now);
-            if locks {
+    pub fn conclude(
+        &self,
+        question: &Question,
+        conclusion: Conclusion,
+        names: &[Sealed],
+        now: DateTime<Utc>,
+    ) -> Vec<usize> {
+        let Some(mut counts) = self.counts(question.operation) else { return Vec::new() };
+        let mut locked = Vec::new();
+        for (place, (limit, subject)) in question.limits.iter().enumerate() {
+            let tallies = counts.0.entry((limit.kind, limit.scope)).or_insert_with(|| LruCache::new(KEPT));
+            let mut kept = tallies.pop(subject).unwrap_or_default();
+            if kept.tally.conclude(limit, question.attempt, conclusion, now) == Change::Locked {
                 kept.name = names.get(place).cloned().unwrap_or_default();
+                locked.push(place);
             }
-            locks
-        })
-    }
-
-    /// Takes back what was counted at the time of the question.
-    pub fn give_back(&self, question: &Question, now: DateTime<Utc>) {
-        self.each(question, |_, _, kept| {
-            kept.tally.give_back(question.now, now);
-            false
-        });
+            if !kept.tally.is_over(limit, now) {
+                tallies.put(*subject, kept);
+            }
+        }
+        locked
     }
 
     /// Takes back what has just been counted, and lets the limit wait that has refused the request elsewhere.
     pub fn refuse(&self, question: &Question, refused: Refused) {
-        self.give_back(question, question.now);
         let Some(mut counts) = self.counts(question.operation) else { return };
+        for (limit, subject) in &question.limits {
+            let tallies = counts.0.get_mut(&(limit.kind, limit.scope));
+            if let Some(kept) = tallies.and_then(|tallies| tallies.get_mut(subject)) {
+                kept.tally.take_back(limit, question.attempt);
+            }
+        }
         // Whether what locks elsewhere fails in the end is not known here.
         let throttle = question.limits.get(refused.limit).filter(|(limit, _)| limit.kind == LimitKind::Throttle);
         if let Some((limit, subject)) = throttle {
@@ -150,19 +161,6 @@ impl Memory {
         if let Some(tallies) = counts.0.get_mut(&(LimitKind::Lockout, scope)) {
             tallies.pop(&subject);
         }
-    }
-
-    /// Changes what is kept for a question, limit by limit, and tells the places of those for which that was so.
-    fn each(&self, question: &Question, change: impl Fn(usize, &Limit, &mut Kept) -> bool) -> Vec<usize> {
-        let Some(mut counts) = self.counts(question.operation) else { return Vec::new() };
-        let mut changed = Vec::new();
-        for (place, (limit, subject)) in question.limits.iter().enumerate() {
-            let tallies = counts.0.get_mut(&(limit.kind, limit.scope));
-            if tallies.and_then(|tallies| tallies.get_mut(subject)).is_some_and(|kept| change(place, limit, kept)) {
-                changed.push(place);
-            }
-        }
-        changed
     }
 
     fn counts(&self, operation: Operation) -> Option<MutexGuard<'_, Counts>> {

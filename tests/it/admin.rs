@@ -51,7 +51,7 @@ async fn recorded(app: &TestApp, subject_id: &str) -> Vec<(String, String, serde
 }
 
 /// The kinds of what is on record about a subject, the earliest first.
-async fn kinds(app: &TestApp, subject_id: &str) -> Vec<String> {
+pub(crate) async fn kinds(app: &TestApp, subject_id: &str) -> Vec<String> {
     recorded(app, subject_id).await.into_iter().map(|(kind, ..)| kind).collect()
 }
 

@@ -8,13 +8,17 @@ mod cancelled;
 mod cluster;
 mod cost;
 mod hygiene;
+mod in_flight;
 mod known_devices;
 mod known_services;
 mod listing;
 mod lockouts;
 mod model;
 mod networks;
+mod office;
 mod redis_away;
+mod redis_moved;
+mod sessions;
 mod throttles;
 
 use keyward::config::MasterKeys;

@@ -43,9 +43,16 @@ fn the_defaults_are_valid_and_hold_the_values_of_the_contract() {
         (config.throttle.operations.standard.device.get(), config.throttle.operations.standard.ip.get()),
         (60, 600)
     );
-    let refresh = config.lockout.operations.refresh;
-    assert_eq!((refresh.device_failures.get(), refresh.device_lock), (2, Duration::from_mins(30)));
-    assert_eq!((refresh.ip_failures.get(), refresh.ip_lock), (7, Duration::from_hours(3)));
+    let (login, refresh) = (config.throttle.operations.login, config.throttle.operations.refresh);
+    assert_eq!((login.device_cooldown, login.ip_cooldown), (None, Some(Duration::from_mins(1))));
+    assert_eq!(
+        (refresh.device_cooldown, refresh.ip_cooldown),
+        (Some(Duration::from_secs(30)), Some(Duration::from_secs(30)))
+    );
+    let verify_email = config.lockout.operations.verify_email;
+    assert_eq!((verify_email.device_failures, verify_email.device_lock), (6, Duration::from_mins(30)));
+    assert_eq!((verify_email.ip_failures, verify_email.ip_lock), (20, Duration::from_hours(3)));
+    assert_eq!((config.lockout.session.failures, config.lockout.session.lock), (5, Duration::from_mins(5)));
     assert_eq!(config.lockout.account.max_lock, Duration::from_hours(24));
 }
 
@@ -79,12 +86,16 @@ fn the_limits_in_the_comments_are_the_limits_enforced() {
         ["throttle.operations.login.device", "throttle.operations.standard.ip"].map(|key| (key, "1", "1000000"));
     let windows = [("lockout.operations.login.window", "1s", "1d")];
     let failures = [
-        ("lockout.operations.login.device_failures", "1", "1000000"),
-        ("lockout.operations.login.ip_failures", "1", "1000000"),
+        ("lockout.operations.login.device_failures", "0", "1000000"),
+        ("lockout.operations.login.ip_failures", "0", "1000000"),
+    ];
+    let cooldowns = [
+        ("throttle.operations.login.device_cooldown", "1s", "30d"),
+        ("throttle.operations.refresh.ip_cooldown", "1s", "30d"),
     ];
     let locks =
         [("lockout.operations.login.device_lock", "1s", "30d"), ("lockout.operations.login.ip_lock", "1s", "30d")];
-    let inline = quota.into_iter().chain(windows).chain(failures).chain(locks);
+    let inline = quota.into_iter().chain(windows).chain(failures).chain(locks).chain(cooldowns);
     let mut limits: Vec<(String, String, String)> =
         inline.map(|(key, low, high)| (key.to_owned(), low.to_owned(), high.to_owned())).collect();
 
@@ -111,4 +122,28 @@ fn the_limits_in_the_comments_are_the_limits_enforced() {
             assert!(error.contains(&format!("{key}: ")), "{key} = {value}: {error}");
         }
     }
+}
+
+#[test]
+fn a_cooldown_that_is_empty_or_a_dash_is_the_general_one() {
+    let key = "throttle.operations.refresh.ip_cooldown";
+    let text = |value: &str| format!("[throttle.operations.refresh]\nip_cooldown = '{value}'");
+    for value in ["", "-"] {
+        let config = load(&text(value), &[]).unwrap();
+        assert_eq!(config.throttle.operations.refresh.ip_cooldown, None);
+    }
+    let config = load("", &[("KEYWARD__THROTTLE__OPERATIONS__REFRESH__IP_COOLDOWN", "-")]).unwrap();
+    assert_eq!(config.throttle.operations.refresh.ip_cooldown, None);
+    assert!(problems(&text("soon"), &[]).concat().contains(key));
+}
+
+#[test]
+fn what_counts_no_failures_has_no_lockout_to_configure() {
+    for operation in ["register", "refresh", "request_password_reset", "standard"] {
+        let key = format!("lockout.operations.{operation}.device_failures");
+        let told = problems("", &[(&environment::variable(&key), "7")]).concat();
+        assert!(told.contains("unknown key"), "{key}: {told}");
+    }
+    let none = [("KEYWARD__LOCKOUT__OPERATIONS__LOGIN__DEVICE_FAILURES", "0")];
+    assert_eq!(load("", &none).unwrap().lockout.operations.login.device_failures, 0);
 }

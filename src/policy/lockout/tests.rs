@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{AccountRule, AccountTally, Duration, Locked};
+use super::{AccountRule, AccountTally, Duration, Kept, Locked};
 
 const RULE: AccountRule = AccountRule {
     failures: 10,
@@ -10,6 +10,7 @@ const RULE: AccountRule = AccountRule {
     lock: Duration::from_mins(5),
     max_lock: Duration::from_hours(24),
     failures_in_a_row: 100,
+    kept: Kept { after_lock: Duration::from_hours(24), series: 20, after_series: Duration::from_hours(24 * 90) },
 };
 
 fn start() -> DateTime<Utc> {
@@ -52,7 +53,23 @@ fn a_hundred_failures_in_a_row_are_the_last() {
     let (mut tally, mut now) = (AccountTally::default(), start());
     let locks = std::iter::from_fn(|| fail_until_locked(&mut tally, &mut now).ok()).count();
     assert_eq!((locks, tally.in_a_row), (10, 100));
-    assert_eq!(tally.reserve(&RULE, now + TimeDelta::days(365)), Err(Locked::UntilReset));
+    assert_eq!(tally.clone().reserve(&RULE, now + TimeDelta::days(89)), Err(Locked::UntilReset));
+    assert_eq!(tally.reserve(&RULE, now + TimeDelta::days(90)), Ok(()), "nobody has tried for a quarter of a year");
+}
+
+#[test]
+fn a_tally_is_kept_for_a_day_and_that_of_a_series_for_90() {
+    let mut tally = AccountTally::default();
+    tally.reserve(&RULE, start()).unwrap();
+    assert_eq!(tally.expires_at, Some(start() + TimeDelta::days(1)));
+    for second in 1..20 {
+        if let Some(until) = tally.locked_until {
+            assert_eq!(tally.expires_at, Some(until + TimeDelta::days(1)));
+            assert_eq!(tally.clone().reserve(&RULE, until), Ok(()));
+        }
+        tally.reserve(&RULE, start() + TimeDelta::minutes(if second < 10 { 0 } else { 6 })).unwrap();
+    }
+    assert_eq!((tally.in_a_row, tally.expires_at), (20, Some(start() + TimeDelta::minutes(6) + TimeDelta::days(90))));
 }
 
 #[test]

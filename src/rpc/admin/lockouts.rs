@@ -57,13 +57,14 @@ fn cursor(bytes: Vec<u8>) -> Result<LockoutCursor, Error> {
 
 impl From<Lockout> for pb::Lockout {
     fn from(lockout: Lockout) -> Self {
-        let Lockout { key, cause, subject, failures, created_at, expires_at, user_id } = lockout;
+        let Lockout { key, cause, subject, device_id, network, failures, created_at, expires_at, user_id } = lockout;
         let lockout_id = key.to_string();
-        let (scope, operation, device_id) = match key {
-            LockoutKey::Counted { operation, scope: Scope::Device, .. } => (PbScope::Device, operation, String::new()),
-            LockoutKey::Counted { operation, .. } => (PbScope::IpAddress, operation, String::new()),
-            LockoutKey::Network(_) => (PbScope::IpAddress, Operation::Login, String::new()),
-            LockoutKey::Account { device_id, .. } => (PbScope::Account, Operation::Login, device_id),
+        let (scope, operation) = match key {
+            LockoutKey::Counted { operation, scope: Scope::Device, .. } => (PbScope::Device, operation),
+            LockoutKey::Counted { operation, .. } => (PbScope::IpAddress, operation),
+            LockoutKey::Network(_) => (PbScope::IpAddress, Operation::Login),
+            LockoutKey::Account { .. } => (PbScope::Account, Operation::Login),
+            LockoutKey::Session(_) => (PbScope::Session, Operation::Refresh),
         };
         Self {
             lockout_id,
@@ -76,6 +77,7 @@ impl From<Lockout> for pb::Lockout {
             expire_time: Some(timestamp(expires_at)),
             cause: PbCause::from(cause).into(),
             device_id,
+            network,
         }
     }
 }

@@ -6,19 +6,18 @@ use std::sync::Arc;
 use http::{Extensions, HeaderMap, Request, Response};
 use tonic::Status;
 use tonic::body::Body;
-use tonic_types::StatusExt;
 
 use super::authenticate::bearer;
 use super::{Gate, Next, trace};
 use crate::app::App;
 use crate::error::Error;
-use crate::flows::limits::{self, LimitedCall, Reserved};
+use crate::flows::limits::{self, Admission, Conclusion, LimitedCall, Reserved};
 use crate::flows::service_keys;
 use crate::model::audit::{Act, Actor};
 use crate::model::device::DeviceId;
 use crate::model::network::NetworkVerdict;
 use crate::model::origin::{DeviceOrigin, Origin};
-use crate::proto::keyward::v1::ErrorReason;
+use crate::rpc::attempts;
 use crate::rpc::methods::{Access, MethodPolicy, Throttle};
 use crate::token::service_key;
 
@@ -36,22 +35,28 @@ pub(in crate::rpc) async fn throttle(gate: Gate, request: Request<Body>, next: N
     serving.await.unwrap_or_else(|cause| Status::from(Error::internal(cause)).into_http())
 }
 
-async fn serve(gate: Gate, request: Request<Body>, next: Next) -> Response<Body> {
-    let reserved = match admit(&gate.app, request.extensions(), request.headers()).await {
-        Ok(reserved) => reserved,
+async fn serve(gate: Gate, mut request: Request<Body>, next: Next) -> Response<Body> {
+    let admission = match admit(&gate.app, request.extensions(), request.headers()).await {
+        Ok(admission) => admission,
         Err(error) => return Status::from(error).into_http(),
     };
-    let (Some(reserved), Some(by)) = (reserved, stranger(request.extensions())) else { return next.run(request).await };
+    // Whether the device is one that the account knows, and so is spared, only the flow can tell.
+    if let Some(address_lockout) = admission.address_lockout {
+        request.extensions_mut().insert(address_lockout);
+    }
+    let (Some(reserved), Some(by)) = (admission.reserved, stranger(request.extensions())) else {
+        return next.run(request).await;
+    };
     let mut attempt = Attempt { app: gate.app, by, reserved: Some(reserved) };
     let response = next.run(request).await;
-    attempt.end(is_wrong_guess(&response)).await;
+    attempt.end(attempts::conclusion(&response)).await;
     response
 }
 
-async fn admit(app: &App, extensions: &Extensions, headers: &HeaderMap) -> Result<Option<Reserved>, Error> {
+async fn admit(app: &App, extensions: &Extensions, headers: &HeaderMap) -> Result<Admission, Error> {
     let policy = extensions.get::<Arc<MethodPolicy>>().ok_or(Error::MethodUnknown)?;
     let Some(operation) = policy.throttle.operation(is_from_known_service(app, policy, headers)) else {
-        return Ok(None);
+        return Ok(Admission::default());
     };
     let origin = extensions.get::<Origin>().ok_or_else(|| Error::internal("a call came without an origin"))?;
     let device_id = extensions.get().filter(|_| !is_for_a_service(policy, headers));
@@ -80,29 +85,7 @@ fn is_from_known_service(app: &App, policy: &MethodPolicy, headers: &HeaderMap) 
         && bearer(headers).is_ok_and(|token| service_keys::is_known(app, token))
 }
 
-/// Whether a call has failed for a guess that was wrong, and tells the guesser nothing more than that. Not for the caller's
-/// slips, which say nothing of any secret, and never for a failure of ours.
-fn is_wrong_guess(response: &Response<Body>) -> bool {
-    let status = Status::from_header_map(response.headers());
-    let info = status.and_then(|status| status.get_details_error_info());
-    let reason = info.and_then(|info| ErrorReason::from_str_name(&format!("ERROR_REASON_{}", info.reason)));
-    matches!(
-        reason,
-        Some(
-            ErrorReason::InvalidCredentials
-                | ErrorReason::CodeInvalid
-                | ErrorReason::CodeAttemptsExhausted
-                | ErrorReason::RegistrationNotFound
-                | ErrorReason::ResetNotFound
-                | ErrorReason::ResetTokenExpired
-                | ErrorReason::TokenInvalid
-                | ErrorReason::TokenReused
-                | ErrorReason::TokenDeviceMismatch
-        )
-    )
-}
-
-/// A reserved failure. Dropped with a call that panicked, it is given back.
+/// An attempt in flight. Dropped with a call that panicked, it is given back.
 struct Attempt {
     app: Arc<App>,
     by: Act,
@@ -110,9 +93,9 @@ struct Attempt {
 }
 
 impl Attempt {
-    async fn end(&mut self, failed: bool) {
+    async fn end(&mut self, conclusion: Conclusion) {
         if let Some(reserved) = self.reserved.take() {
-            limits::conclude(&self.app, &self.by, reserved, failed).await;
+            limits::conclude(&self.app, &self.by, reserved, conclusion).await;
         }
     }
 }
@@ -123,7 +106,9 @@ impl Drop for Attempt {
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
             let (app, by) = (self.app.clone(), self.by.clone());
-            runtime.spawn(async move { limits::conclude(&app, &by, reserved, false).await });
+            let concluding = async move { limits::conclude(&app, &by, reserved, Conclusion::GivenBack).await };
+            // Waited for when the service stops.
+            self.app.tasks.spawn_on(concluding, &runtime);
         }
     }
 }

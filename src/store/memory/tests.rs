@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::super::limits::{Question, Subject};
 use super::{KEPT, Memory};
-use crate::model::operation::{Limit, LimitKind, Operation, Scope};
+use crate::model::operation::{AttemptId, Limit, LimitKind, Operation, Scope};
 
 const OF_DEVICE: Limit = Limit {
     kind: LimitKind::Throttle,
@@ -14,6 +14,8 @@ const OF_DEVICE: Limit = Limit {
     count: 1,
     window: Duration::from_secs(30),
     wait: Duration::from_mins(5),
+    in_flight: None,
+    spares_known: false,
 };
 
 const OF_ADDRESS: Limit = Limit { scope: Scope::IpAddress, ..OF_DEVICE };
@@ -22,12 +24,16 @@ fn start() -> DateTime<Utc> {
     "2030-01-01T12:00:00Z".parse().unwrap()
 }
 
+fn at(now: DateTime<Utc>) -> AttemptId {
+    AttemptId { at: now, number: 0 }
+}
+
 fn subject(number: u128) -> Subject {
     Subject(number.to_be_bytes())
 }
 
 fn ask(memory: &Memory, limits: &[(Limit, Subject)], now: DateTime<Utc>) -> bool {
-    memory.admit(&Question { operation: Operation::Login, limits: limits.to_vec(), now }).is_ok()
+    memory.admit(&Question { operation: Operation::Login, limits: limits.to_vec(), attempt: at(now) }).is_ok()
 }
 
 fn kept(memory: &Memory) -> usize {
@@ -65,7 +71,7 @@ fn the_spaces_of_devices_addresses_and_operations_are_apart() {
     let same = subject(1);
     assert!(ask(&memory, &[(OF_DEVICE, same)], start()));
     assert!(ask(&memory, &[(OF_ADDRESS, same)], start()));
-    let elsewhere = Question { operation: Operation::Refresh, limits: vec![(OF_DEVICE, same)], now: start() };
+    let elsewhere = Question { operation: Operation::Refresh, limits: vec![(OF_DEVICE, same)], attempt: at(start()) };
     assert!(memory.admit(&elsewhere).is_ok());
     assert!(!ask(&memory, &[(OF_DEVICE, same)], start() + TimeDelta::seconds(29)));
 }

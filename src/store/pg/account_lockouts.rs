@@ -180,9 +180,11 @@ pub async fn find_locked_until_reset(
 fn locked(cause: LockoutCause, row: LockedRow) -> (Lockout, Option<DateTime<Utc>>) {
     let (address_hash, device_id, failures, attempted_at, locked_until, kept_until, user_id, email) = row;
     let lockout = Lockout {
-        key: LockoutKey::Account { address_hash, device_id },
+        key: LockoutKey::Account { address_hash, device_id: device_id.clone() },
         cause,
         subject: email.unwrap_or_default(),
+        device_id,
+        network: String::new(),
         failures: u32::try_from(failures).unwrap_or_default(),
         created_at: attempted_at.last().copied().or(locked_until).unwrap_or(kept_until),
         expires_at: kept_until,

@@ -62,6 +62,8 @@ pub async fn find_locked(
         key: LockoutKey::Network(network),
         cause: LockoutCause::ManyAccounts,
         subject: network_name(network),
+        device_id: String::new(),
+        network: String::new(),
         failures: u32::try_from(failures).unwrap_or_default(),
         created_at: clock::subtract(until, lock),
         expires_at: until,

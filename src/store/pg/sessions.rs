@@ -4,6 +4,7 @@
 
 mod ending;
 mod login;
+mod refresh_lockouts;
 mod rotation;
 
 use std::net::IpAddr;
@@ -17,6 +18,7 @@ use uuid::Uuid;
 
 pub use ending::{Ended, Ending, end_all, end_by_device, end_by_id, end_one, end_reused};
 pub use login::{LoginOutcome, NewLogin, insert_login};
+pub use refresh_lockouts::{add_refresh_failure, find_refresh_locked, take_refresh_locked};
 pub use rotation::{Rotated, Rotation, SessionStanding, find_standing, rotate};
 
 use super::expired::delete_expired;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{Bool, Cidr, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Bool, Cidr, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use ipnet::IpNet;
 use uuid::Uuid;
@@ -42,10 +42,12 @@ statement! {
     Insert {
         user_id: Uuid => SqlUuid,
         device_id: String => Text,
-        network: IpNet => Cidr,
+        network: Option<IpNet> => Nullable<Cidr>,
         now: DateTime<Utc> => Timestamptz,
     } -> ()
-    "INSERT INTO user_devices (user_id, device_id, network, first_used_at, last_used_at) VALUES ($1, $2, $3, $4, $4)
+    // A network that no client has, as the migration gives it to devices of before.
+    "INSERT INTO user_devices (user_id, device_id, network, first_used_at, last_used_at)
+    VALUES ($1, $2, coalesce($3, '::/0'), $4, $4)
     ON CONFLICT ON CONSTRAINT user_devices_pkey DO UPDATE SET last_used_at = $4"
 }
 
@@ -79,7 +81,8 @@ pub(super) fn written_before(now: DateTime<Utc>) -> DateTime<Utc> {
     clock::subtract(now, WRITTEN_EVERY)
 }
 
-/// Adds a device to those that an account knows.
+/// Adds a device to those that an account knows on a network. Without one the device is known nowhere, and not new to the owner
+/// when it logs in.
 ///
 /// # Errors
 /// When the database fails.
@@ -87,7 +90,7 @@ pub async fn insert(
     conn: &mut Connection,
     user_id: UserId,
     device_id: &DeviceId,
-    network: IpNet,
+    network: Option<IpNet>,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     let statement = Insert { user_id: user_id.uuid(), device_id: device_id.as_str().to_owned(), network, now };

@@ -1,7 +1,7 @@
 //! Connections to one Redis, or to a cluster, as the URL says.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bb8_redis::bb8::ManageConnection;
@@ -18,12 +18,17 @@ use crate::config::RedisUrl;
 /// How long a connection may take to open, which no call waits for.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How many calls in a row get no answer before no open connection is used any more.
+const SILENCES: u32 = 3;
+
 /// Opens connections.
 #[derive(Clone)]
 pub(super) struct Connector {
     target: Target,
     /// Counts the failures of connections; one that was opened before the last of them is not used again.
     era: Arc<AtomicU64>,
+    /// How many calls in a row got no answer in time.
+    silences: Arc<AtomicU32>,
 }
 
 #[derive(Clone)]
@@ -37,7 +42,8 @@ pub(super) struct Connection {
     pub(super) link: Link,
     /// Whether it is to be thrown away.
     pub(super) is_broken: bool,
-    era: u64,
+    /// The era that it was opened in.
+    pub(super) era: u64,
 }
 
 /// The way to one Redis, or to all nodes of a cluster.
@@ -72,7 +78,8 @@ impl Connector {
                     .map(|client| Target::Cluster(Arc::new(client)))
             }
         };
-        Ok(Self { target: target.map_err(RedisInvalid::Client)?, era: Arc::default() })
+        let target = target.map_err(RedisInvalid::Client)?;
+        Ok(Self { target, era: Arc::default(), silences: Arc::default() })
     }
 
     /// Whether a connection is from before the last failure.
@@ -80,28 +87,42 @@ impl Connector {
         connection.era < self.era.load(Ordering::Acquire)
     }
 
-    /// Lets no connection be used that is open now: if one broke, so did most likely all.
-    pub(super) fn outdate(&self) {
-        self.era.fetch_add(1, Ordering::AcqRel);
+    /// Lets no connection be used that is as old as one that broke, or older: most likely all broke. Those that were opened since
+    /// are left alone.
+    pub(super) fn outdate(&self, era: u64) {
+        self.era.fetch_max(era.saturating_add(1), Ordering::AcqRel);
+    }
+
+    /// Notes that a call was answered.
+    pub(super) fn note_answer(&self) {
+        self.silences.store(0, Ordering::Relaxed);
+    }
+
+    /// Notes that a call was not answered in time. One slow answer is no reason to open all connections anew, but many are.
+    pub(super) fn note_silence(&self) {
+        if self.silences.fetch_add(1, Ordering::Relaxed).saturating_add(1) >= SILENCES {
+            self.silences.store(0, Ordering::Relaxed);
+            self.era.fetch_add(1, Ordering::AcqRel);
+        }
     }
 }
 
+/// What a connection is to do.
+#[derive(Clone, Copy)]
+pub(super) enum Work<'a> {
+    /// One command.
+    Query(&'a redis::Cmd),
+    /// A script, loaded when the server does not have it.
+    Invoke(&'a ScriptInvocation<'a>),
+}
+
 impl Link {
-    pub(super) async fn ping(&mut self) -> RedisResult<()> {
-        self.query(&redis::cmd("PING")).await
-    }
-
-    pub(super) async fn query<T: FromRedisValue>(&mut self, command: &redis::Cmd) -> RedisResult<T> {
-        match self {
-            Self::One(connection) => command.query_async(connection).await,
-            Self::Cluster(connection) => command.query_async(connection).await,
-        }
-    }
-
-    pub(super) async fn invoke<T: FromRedisValue>(&mut self, invocation: &ScriptInvocation<'_>) -> RedisResult<T> {
-        match self {
-            Self::One(connection) => invocation.invoke_async(connection).await,
-            Self::Cluster(connection) => invocation.invoke_async(connection).await,
+    pub(super) async fn run<T: FromRedisValue>(&mut self, work: Work<'_>) -> RedisResult<T> {
+        match (self, work) {
+            (Self::One(connection), Work::Query(command)) => command.query_async(connection).await,
+            (Self::One(connection), Work::Invoke(script)) => script.invoke_async(connection).await,
+            (Self::Cluster(connection), Work::Query(command)) => command.query_async(connection).await,
+            (Self::Cluster(connection), Work::Invoke(script)) => script.invoke_async(connection).await,
         }
     }
 }
@@ -126,7 +147,7 @@ impl ManageConnection for Connector {
     }
 
     async fn is_valid(&self, connection: &mut Connection) -> RedisResult<()> {
-        connection.link.ping().await
+        connection.link.run(Work::Query(&redis::cmd("PING"))).await
     }
 
     fn has_broken(&self, connection: &mut Connection) -> bool {
@@ -138,7 +159,23 @@ impl ManageConnection for Connector {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
-    use super::{Connector, Target};
+    use super::{Connector, Ordering, SILENCES, Target};
+
+    #[test]
+    fn one_slow_answer_throws_no_connection_away_and_three_in_a_row_throw_all() {
+        let connector = Connector::new(&"redis://127.0.0.1".into()).unwrap();
+        let era = || connector.era.load(Ordering::Relaxed);
+        for _ in 0..10 {
+            (1..SILENCES).for_each(|_| connector.note_silence());
+            connector.note_answer();
+        }
+        assert_eq!(era(), 0);
+        (0..SILENCES).for_each(|_| connector.note_silence());
+        assert_eq!(era(), 1);
+        // Connections of one era break one after another.
+        (0..5).for_each(|_| connector.outdate(1));
+        assert_eq!(era(), 2);
+    }
 
     fn is_cluster(url: &str) -> bool {
         matches!(Connector::new(&url.into()).unwrap().target, Target::Cluster(_))

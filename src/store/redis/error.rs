@@ -31,6 +31,18 @@ pub enum RedisAway {
     Failed(#[source] RedisError),
 }
 
+/// Errors of a server that serves no commands, or not us: a demoted or cut-off master, one that is still loading, one that has
+/// forgotten who we are. Nothing was done.
+const TURNED_AWAY: [&str; 5] = ["READONLY", "LOADING", "MASTERDOWN", "NOAUTH", "NOPERM"];
+
+/// Whether the server has turned a command away, so that another may be found under its name.
+pub(super) fn is_turned_away(error: &RedisError) -> bool {
+    let is_one = |word: &str| TURNED_AWAY.contains(&word);
+    // Before Redis 7 the error of a command in a script is told within that of the script.
+    let within = error.detail().unwrap_or_default();
+    error.code().is_some_and(is_one) || within.split([' ', '-']).any(is_one)
+}
+
 impl RedisAway {
     /// With its causes, for the log.
     #[must_use]
@@ -53,6 +65,27 @@ impl From<RunError<RedisError>> for RedisAway {
         match error {
             RunError::TimedOut => Self::Late,
             RunError::User(error) => Self::Failed(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::{ErrorKind, RedisError, ServerErrorKind};
+
+    use super::is_turned_away;
+
+    #[test]
+    fn a_server_that_serves_no_commands_is_told_from_one_that_refuses_a_command() {
+        let error = |kind, detail: &str| RedisError::from((ErrorKind::Server(kind), "", detail.to_owned()));
+        assert!(is_turned_away(&error(ServerErrorKind::ReadOnly, "You can't write against a read only replica.")));
+        assert!(is_turned_away(&error(ServerErrorKind::BusyLoading, "Redis is loading the dataset in memory")));
+        assert!(is_turned_away(&error(ServerErrorKind::MasterDown, "Link with MASTER is down")));
+        assert!(is_turned_away(&error(ServerErrorKind::NoPerm, "this user has no permissions")));
+        let old = "Error running script (call to f_0): @user_script:1: -READONLY You can't write against a read only replica.";
+        assert!(is_turned_away(&error(ServerErrorKind::ResponseError, old)));
+        for (kind, detail) in [(ServerErrorKind::ResponseError, "unknown command"), (ServerErrorKind::NoScript, "no")] {
+            assert!(!is_turned_away(&error(kind, detail)));
         }
     }
 }

@@ -16,9 +16,13 @@ use crate::harness::{Device, RedisServer, Refusal, Settings, TestApp, answer, re
 
 const ALICE: &str = "alice@example.com";
 
+/// The id of no registration.
+const NO_ID: &str = "0190b6c0-1d5f-7a3c-8f00-4b2f6f1c9d11";
+
 /// A service that locks, behind a proxy on this machine.
 fn locking() -> Settings {
     let settings = Settings::default().set("server.trusted_proxies", "127.0.0.0/8").set("lockout.enabled", "true");
+    let settings = settings.set("lockout.operations.resend_code.device_failures", "2");
     settings.set("lockout.operations.login.device_failures", "1000").set("lockout.operations.login.ip_failures", "1000")
 }
 
@@ -44,10 +48,10 @@ fn at(app: &TestApp, device_id: &str, address: &str) -> Device {
     app.device(device_id).with("x-forwarded-for", address)
 }
 
-/// Locks a device out of refreshing, an account, and an address for trying many.
+/// Locks a device out of asking for codes, an account, and an address for trying many.
 async fn lock_all(app: &TestApp) {
     for _ in 0..2 {
-        refused(at(app, "noisy", "203.0.113.1").refresh("kwr_forged").await);
+        refused(at(app, "noisy", "203.0.113.1").resend_code(NO_ID).await);
     }
     for n in 0..10 {
         refused(at(app, &format!("stranger-{n}"), &format!("2001:db8:{n}::1")).login_with(ALICE, "wrong").await);
@@ -69,7 +73,7 @@ async fn what_is_locked_is_listed_and_can_be_lifted(settings: Settings) {
 
     let locked = list(&root).await;
     let scopes: Vec<_> = locked.iter().map(|lockout| (lockout.scope(), lockout.operation.as_str())).collect();
-    assert_eq!(scopes, [(Scope::Device, "refresh"), (Scope::IpAddress, "login"), (Scope::Account, "login")]);
+    assert_eq!(scopes, [(Scope::Device, "resend_code"), (Scope::IpAddress, "login"), (Scope::Account, "login")]);
     assert_eq!((locked[0].subject.as_str(), locked[0].failure_count), ("noisy", 2));
     assert_eq!((locked[1].subject.as_str(), locked[1].failure_count), ("2001:db8:ffff:1::/64", 15));
     let causes: Vec<_> = locked.iter().map(Lockout::cause).collect();
@@ -79,8 +83,8 @@ async fn what_is_locked_is_listed_and_can_be_lifted(settings: Settings) {
 
     let (device, network) = (locked[0].lockout_id.clone(), locked[1].lockout_id.clone());
     clear(&root, Target::LockoutId(device.clone())).await.unwrap();
-    let again = refused(at(&app, "noisy", "203.0.113.1").refresh("kwr_forged").await);
-    again.with(Code::Unauthenticated, "TOKEN_INVALID");
+    let again = refused(at(&app, "noisy", "203.0.113.1").resend_code(NO_ID).await);
+    again.with(Code::NotFound, "REGISTRATION_NOT_FOUND");
     clear(&root, Target::LockoutId(network.clone())).await.unwrap();
     at(&app, "desk", "2001:db8:ffff:1::9").login(bob.email()).await.unwrap();
     assert_eq!(list(&root).await, locked[2..]);
@@ -137,14 +141,14 @@ async fn a_lockout_that_is_lifted_anywhere_is_lifted_on_every_replica() {
     let (root, second) = (administrator(&app).await, app.replica().await);
     let noisy = app.device("noisy");
     for _ in 0..2 {
-        refused(noisy.refresh("kwr_forged").await);
-        refused(noisy.clone().at(&second).refresh("kwr_forged").await);
+        refused(noisy.resend_code(NO_ID).await);
+        refused(noisy.clone().at(&second).resend_code(NO_ID).await);
     }
     for device in [noisy.clone(), noisy.clone().at(&second)] {
-        refused(device.refresh("kwr_forged").await).with(Code::ResourceExhausted, "LOCKED_OUT");
+        refused(device.resend_code(NO_ID).await).with(Code::ResourceExhausted, "LOCKED_OUT");
     }
     let lockout_id = list(&root).await[0].lockout_id.clone();
     clear(&Device::clone(&root).at(&second), Target::LockoutId(lockout_id.clone())).await.unwrap();
     refused(clear(&root, Target::LockoutId(lockout_id)).await).with(Code::NotFound, "LOCKOUT_NOT_FOUND");
-    refused(noisy.refresh("kwr_forged").await).with(Code::Unauthenticated, "TOKEN_INVALID");
+    refused(noisy.resend_code(NO_ID).await).with(Code::NotFound, "REGISTRATION_NOT_FOUND");
 }

@@ -67,6 +67,7 @@ async fn ten_failures_lock_strangers_out_and_not_the_devices_of_the_owner() {
     let app = TestApp::with(alone()).await;
     let alice = app.user(ALICE).await;
     let laptop = alice.sign_in("laptop").await;
+    app.device("desk").login(ALICE).await.unwrap();
     for n in 0..10 {
         wrong(guess(&app, &format!("stranger-{n}"), ALICE).await);
     }
@@ -167,6 +168,7 @@ async fn the_owner_is_told_once_until_the_password_is_right_again() {
 async fn a_reset_is_possible_while_locked_and_lifts_the_lock() {
     let app = TestApp::with(alone()).await;
     let alice = app.user(ALICE).await;
+    app.device("desk").login(ALICE).await.unwrap();
     fail_until_locked(&app, "stranger", ALICE, Duration::from_mins(5)).await;
     fail_until_locked(&app, "desk", ALICE, Duration::from_mins(5)).await;
     reset(&app, &alice).await;
@@ -179,6 +181,7 @@ async fn a_reset_is_possible_while_locked_and_lifts_the_lock() {
 async fn after_a_hundred_failures_in_a_row_only_known_devices_get_in_until_a_reset() {
     let app = TestApp::with(alone()).await;
     let alice = app.user(ALICE).await;
+    app.device("desk").login(ALICE).await.unwrap();
     for email in [ALICE, NOBODY] {
         for n in 0..100 {
             wrong(guess(&app, &format!("stranger-{n}"), email).await);

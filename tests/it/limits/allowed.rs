@@ -20,8 +20,8 @@ async fn nothing_is_counted_against_an_address_that_is_allowed() {
     }
     // A device is counted there as everywhere.
     let phone = device_at(&app, "phone", "198.51.100.7");
-    while was_let_through(&guess("refresh", &phone, 0).await) {}
-    assert_eq!(guess("refresh", &phone, 0).await.unwrap_err().metadata("scope"), Some("device"));
+    while was_let_through(&guess("resend_code", &phone, 0).await) {}
+    assert_eq!(guess("resend_code", &phone, 0).await.unwrap_err().metadata("scope"), Some("device"));
 }
 
 #[tokio::test]
@@ -29,7 +29,7 @@ async fn allowing_an_address_lifts_what_has_locked_it() {
     let app = TestApp::with(behind_a_proxy().limited()).await;
     let locked = async |n: usize| {
         let device = device_at(&app, &format!("device-{n}"), "198.51.100.7");
-        !was_let_through(&guess("refresh", &device, n).await)
+        !was_let_through(&guess("resend_code", &device, n).await)
     };
     let mut n = 0;
     while !locked(n).await {

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use keyward::config::Config;
-use keyward::model::operation::{Limit, LimitKind, Operation, Scope};
+use keyward::model::operation::{AttemptId, Limit, LimitKind, Operation, Scope};
+use keyward::policy::limits::Conclusion;
 use keyward::store::limits::{Question, Subject};
 use keyward::store::redis::Redis;
 
@@ -16,14 +17,16 @@ const LIMIT: Limit = Limit {
     count: 1,
     window: Duration::from_secs(10),
     wait: Duration::from_mins(1),
+    in_flight: None,
+    spares_known: false,
 };
 
 async fn lock(redis: &Redis, device: u128, now: DateTime<Utc>) {
     let limits = vec![(LIMIT, Subject(device.to_be_bytes()))];
-    let question = Question { operation: Operation::Login, limits, now };
+    let question = Question { operation: Operation::Login, limits, attempt: AttemptId { at: now, number: 0 } };
     redis.admit(&question).await.unwrap().unwrap();
     let name = format!("device {device}").into_bytes();
-    assert_eq!(redis.conclude(&question, Some(&[name]), now).await.unwrap(), [0]);
+    assert_eq!(redis.conclude(&question, Conclusion::Failed(None), &[name], now).await.unwrap(), [0]);
 }
 
 #[tokio::test]

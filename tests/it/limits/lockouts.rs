@@ -8,11 +8,10 @@ use super::{device_at, guess, locking, was_let_through};
 use crate::harness::{RedisServer, Refusal, Settings, TestApp, at_once, because, refused, sort, within_patience};
 
 /// Failures that lock a device out, and an address, with how long.
-const LIMITS: [(&str, usize, usize); 6] = [
+const LIMITS: [(&str, usize, usize); 5] = [
     ("resend_code", 5, 15),
     ("verify_email", 6, 20),
     ("login", 7, 15),
-    ("refresh", 2, 7),
     ("verify_password_reset", 5, 15),
     ("reset_password", 4, 10),
 ];
@@ -35,12 +34,13 @@ fn but_for_networks() -> Settings {
 async fn wrong_guesses_lock_the_device_and_the_address_out(settings: Settings) {
     let app = TestApp::with(settings).await;
     for (operation, of_device, of_address) in LIMITS {
-        for round in 0..2 {
+        for _ in 0..2 {
+            let device = device_at(&app, "phone", "203.0.113.9");
             for n in 0..of_device {
-                let device = device_at(&app, "phone", &format!("2001:db8:{round}:{n:x}::1"));
                 assert!(was_let_through(&guess(operation, &device, n).await), "{operation}, guess {n}");
             }
-            let device = device_at(&app, "phone", "203.0.113.9");
+            // Who knows the id of the device has locked nobody out elsewhere.
+            assert!(was_let_through(&guess(operation, &device_at(&app, "phone", "203.0.113.10"), 98).await));
             locked_out(guess(operation, &device, 99).await.unwrap_err(), operation, "device", DEVICE_LOCK);
             app.advance(DEVICE_LOCK);
         }
@@ -72,8 +72,8 @@ async fn failures_older_than_the_window_are_forgotten() {
     let app = TestApp::with(locking()).await;
     let phone = device_at(&app, "phone", "198.51.100.7");
     for _ in 0..20 {
-        assert!(was_let_through(&guess("refresh", &phone, 0).await));
-        app.advance(Duration::from_mins(2));
+        assert!(was_let_through(&guess("verify_email", &phone, 0).await));
+        app.advance(Duration::from_mins(1));
     }
 }
 
@@ -82,12 +82,12 @@ async fn guesses_at_once_do_not_slip_past_the_limit() {
     let redis = RedisServer::start().await;
     for settings in [locking(), locking().set("redis.url", &redis.url())] {
         let app = TestApp::with(settings).await;
-        let guesses = (0..40).map(|n| {
-            let phone = device_at(&app, "phone", &format!("2001:db8:0:{n:x}::1"));
-            async move { phone.refresh("kwr_forged").await }
+        let guesses = (0..40).map(|_| {
+            let phone = device_at(&app, "phone", "198.51.100.7");
+            async move { phone.verify_email(super::NO_ID, "123456").await }
         });
         let (_, refusals) = sort(at_once(guesses).await);
-        assert_eq!((because("TOKEN_INVALID", &refusals), because("LOCKED_OUT", &refusals)), (2, 38));
+        assert_eq!((because("REGISTRATION_NOT_FOUND", &refusals), because("LOCKED_OUT", &refusals)), (6, 34));
     }
 }
 
@@ -97,17 +97,52 @@ async fn a_success_is_given_back_however_many_there_are() {
     for settings in [locking(), locking().set("redis.url", &redis.url())] {
         let app = TestApp::with(settings).await;
         let alice = app.user("alice@example.com").await;
-        let mut phone = alice.sign_in("phone").await;
         for _ in 0..20 {
-            phone.renew().await.unwrap();
             app.device("phone").login(alice.email()).await.unwrap();
-            phone = alice.sign_in("phone").await;
         }
-        // What failed before a success still counts: nobody is to wash wrong guesses with an account of their own.
-        refused(phone.refresh("kwr_forged").await).with(Code::Unauthenticated, "TOKEN_INVALID");
-        phone.renew().await.unwrap();
-        refused(phone.refresh("kwr_forged").await).with(Code::Unauthenticated, "TOKEN_INVALID");
-        locked_out(refused(phone.renew().await), "refresh", "device", DEVICE_LOCK);
+        // What failed at other accounts still counts: nobody is to wash wrong guesses with an account of their own.
+        for n in 0..7 {
+            refused(app.device("phone").login(&format!("somebody-{n}@example.com")).await)
+                .with(Code::Unauthenticated, "INVALID_CREDENTIALS");
+            if n < 6 {
+                app.device("phone").login(alice.email()).await.unwrap();
+            }
+        }
+        locked_out(refused(app.device("phone").login(alice.email()).await), "login", "device", DEVICE_LOCK);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn good_refreshes_at_once_hold_nobody_up_and_garbage_locks_nobody_out() {
+    let redis = RedisServer::start().await;
+    for settings in [locking().limited(), locking().limited().set("redis.url", &redis.url())] {
+        let app = TestApp::with(settings).await;
+        let tabs = app.user("alice@example.com").await.sign_in("phone").await;
+        for _ in 0..20 {
+            let stranger = device_at(&app, "stranger", "127.0.0.1");
+            refused(stranger.refresh("kwr_forged").await).with(Code::Unauthenticated, "TOKEN_INVALID");
+        }
+        // Thirty tabs with one token.
+        let refreshes = (0..30).map(|_| {
+            let (phone, token) = (app.device("phone"), tabs.tokens.refresh_token.clone());
+            async move { phone.refresh(&token).await }
+        });
+        let (answers, refusals) = sort(at_once(refreshes).await);
+        assert_eq!((answers.len(), refusals.len()), (30, 0), "{refusals:?}");
+    }
+}
+
+#[tokio::test]
+async fn zero_failures_are_no_lockout() {
+    let settings = locking()
+        .set("lockout.operations.login.device_failures", "0")
+        .set("lockout.operations.login.ip_failures", "0")
+        .set("lockout.account.failures", "1000")
+        .set("lockout.credential_stuffing.accounts", "1000");
+    let app = TestApp::with(settings).await;
+    let phone = device_at(&app, "phone", "198.51.100.7");
+    for n in 0..40 {
+        assert!(was_let_through(&guess("login", &phone, n).await));
     }
 }
 

@@ -84,6 +84,9 @@ statement! {
         device_network: IpNet => Cidr,
         known_since: DateTime<Utc> => Timestamptz,
         code_address_hash: Vec<u8> => Binary,
+        network_accounts: i64 => BigInt,
+        tag: Option<Vec<u8>> => Nullable<Binary>,
+        account_failures: i64 => BigInt,
     } -> (Bool, Nullable<Text>, Nullable<SessionColumns>)
     // A concurrent login of the same user waits here for the other's commit, then finds another revision and writes
     // nothing. One that does match has seen every earlier login in its snapshot, so the limit cannot be raced.
@@ -120,16 +123,38 @@ statement! {
         SELECT $14, $15, $16, 0, $8, $8 FROM logged_in WHERE NOT EXISTS (SELECT FROM known)
         RETURNING mail_id
     ), cleared_network AS (
+        -- The failures of this device at this account. What locks the network stays locked as long as enough accounts are left.
         UPDATE login_networks n
-        SET (address_hashes, attempted_at) = (
-            SELECT coalesce(array_agg(h ORDER BY t), '{}'), coalesce(array_agg(t ORDER BY t), '{}')
-            FROM unnest(n.address_hashes, n.attempted_at) AS tried (h, t) WHERE h <> $17
-        ), locked_until = NULL
-        FROM logged_in WHERE n.network = $19 AND $17 = ANY (n.address_hashes)
+        SET (address_hashes, attempted_at, tags, locked_until) = (
+            SELECT coalesce(array_agg(h ORDER BY place), '{}'), coalesce(array_agg(t ORDER BY place), '{}'),
+                coalesce(array_agg(coalesce(tag, '') ORDER BY place), '{}'),
+                CASE WHEN count(DISTINCT h) >= $25 THEN n.locked_until END
+            FROM unnest(n.address_hashes, n.attempted_at, n.tags) WITH ORDINALITY AS tried (h, t, tag, place)
+            WHERE tag IS DISTINCT FROM $26 AND h IS NOT NULL
+        )
+        FROM logged_in WHERE n.network = $19 AND $26 = ANY (n.tags)
         RETURNING n.network
+    ), cleared_of_strangers AS (
+        -- Those of the device from before the account knew it, or from where it does not. Counting makes the network's row come
+        -- first, as everywhere.
+        UPDATE account_lockouts a
+        SET (attempted_at, tags, failures_in_a_row, locks, locked_until) = (
+            SELECT coalesce(array_agg(t ORDER BY place) FILTER (WHERE stays), '{}'),
+                coalesce(array_agg(coalesce(tag, '') ORDER BY place) FILTER (WHERE stays), '{}'),
+                greatest(a.failures_in_a_row - count(*) FILTER (WHERE NOT stays), 0)::integer,
+                greatest(a.locks - (a.locked_until IS NOT NULL AND count(*) FILTER (WHERE stays) < $27)::integer, 0),
+                CASE WHEN count(*) FILTER (WHERE stays) >= $27 THEN a.locked_until END
+            FROM (
+                SELECT t, tag, place, tag IS DISTINCT FROM $26 AS stays
+                FROM unnest(a.attempted_at, a.tags) WITH ORDINALITY AS tried (t, tag, place) WHERE t IS NOT NULL
+            ) AS split
+        )
+        FROM logged_in, (SELECT count(*) FROM cleared_network) AS network_first
+        WHERE $18 <> '' AND a.address_hash = $17 AND a.device_id = '' AND $26 = ANY (a.tags)
+        RETURNING a.device_id
     ), cleared AS (
-        -- Counting it makes the network's row come first, as everywhere.
-        DELETE FROM account_lockouts a USING logged_in, (SELECT count(*) FROM cleared_network) AS network_first
+        DELETE FROM account_lockouts a USING logged_in, (SELECT count(*) FROM cleared_network) AS network_first,
+            (SELECT count(*) FROM cleared_of_strangers) AS strangers_first
         WHERE a.address_hash = $17 AND a.device_id = $18
     ), forgiven AS (
         UPDATE code_quotas q SET wrong_codes = 0 FROM logged_in
@@ -176,6 +201,9 @@ pub async fn insert_login(conn: &mut Connection, login: NewLogin) -> Result<Logi
         mail_kind: notice.kind,
         mail_payload: notice.payload,
         network: login.attempt.as_ref().and_then(|attempt| attempt.network),
+        network_accounts: login.attempt.as_ref().map_or(i64::MAX, |attempt| attempt.network_accounts),
+        account_failures: login.attempt.as_ref().map_or(i64::MAX, |attempt| attempt.account_failures),
+        tag: login.attempt.as_ref().map(|attempt| attempt.tag.0.to_vec()),
         tally: login.attempt.as_ref().map(|attempt| attempt.device_id.clone()),
         address_hash: login.attempt.map(|attempt| attempt.address_hash),
         audit_event_id: AuditEventId::new(new.created_at).uuid(),

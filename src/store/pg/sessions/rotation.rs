@@ -56,6 +56,8 @@ pub struct SessionStanding {
     pub current: Rotated,
     /// When the current generation replaced the one before.
     pub rotated_at: DateTime<Utc>,
+    /// Until when its refresh is locked, or was.
+    pub refresh_locked_until: Option<DateTime<Utc>>,
     /// When the session ended, if it did.
     pub ended_at: Option<DateTime<Utc>>,
     /// Whether its user may log in.
@@ -94,6 +96,7 @@ statement! {
             expires_at = least($5, s.absolute_expires_at), ip_address = $6, user_agent = $7
         FROM users u
         WHERE s.session_id = $1 AND s.generation = $2 AND s.device_id = $3 AND s.ended_at IS NULL AND s.expires_at > $4
+            AND (s.refresh_locked_until IS NULL OR s.refresh_locked_until <= $4)
             AND u.user_id = s.user_id AND u.state = 'ACTIVE'
         RETURNING ", session_columns!(), ", s.generation, ", roles_and_basis!(), "
     ), device AS (
@@ -107,13 +110,13 @@ statement! {
 
 statement! {
     FindStanding { session_id: Uuid => SqlUuid }
-        -> (RotatedColumns, Timestamptz, Nullable<Timestamptz>, Text)
-    "SELECT ", session_columns!(), ", s.generation, ", roles_and_basis!(), ", s.rotated_at, s.ended_at, u.state
+        -> (RotatedColumns, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Text)
+    "SELECT ", session_columns!(), ", s.generation, ", roles_and_basis!(), ", s.rotated_at, s.refresh_locked_until, s.ended_at, u.state
     FROM sessions s JOIN users u ON u.user_id = s.user_id WHERE s.session_id = $1"
 }
 
 /// Moves a session to its next generation; `None`, and nothing changed, unless the token is the current one, its device
-/// the right one, and session and user live.
+/// the right one, session and user live, and its refresh not locked.
 ///
 /// # Errors
 /// When the database fails.
@@ -145,8 +148,9 @@ pub async fn find_standing(
     conn: &mut Connection,
     session_id: SessionId,
 ) -> Result<Option<SessionStanding>, StoreError> {
-    type Row = (RotatedRow, DateTime<Utc>, Option<DateTime<Utc>>, String);
+    type Row = (RotatedRow, DateTime<Utc>, Option<DateTime<Utc>>, Option<DateTime<Utc>>, String);
     let row: Option<Row> = FindStanding { session_id: session_id.uuid() }.get_result(conn).await.optional()?;
-    let Some((row, rotated_at, ended_at, state)) = row else { return Ok(None) };
-    Ok(Some(SessionStanding { current: rotated(row)?, rotated_at, ended_at, user_state: stored_state(&state)? }))
+    let Some((row, rotated_at, refresh_locked_until, ended_at, state)) = row else { return Ok(None) };
+    let (current, user_state) = (rotated(row)?, stored_state(&state)?);
+    Ok(Some(SessionStanding { current, rotated_at, refresh_locked_until, ended_at, user_state }))
 }

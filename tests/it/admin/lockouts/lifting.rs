@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keyward::proto::keyward::v1::clear_lockout_request::Target;
 use tonic::Code;
 
-use super::{ALICE, at, clear, list, locking};
+use super::{ALICE, NO_ID, at, clear, list, locking};
 use crate::admin::{administrator, kinds, service};
 use crate::harness::{Device, RedisServer, TestApp, refused};
 
@@ -17,12 +17,12 @@ fn lockout(id: &str) -> Target {
 
 async fn lock(noisy: &Device) {
     for _ in 0..2 {
-        refused(noisy.refresh("kwr_forged").await).with(Code::Unauthenticated, "TOKEN_INVALID");
+        refused(noisy.resend_code(NO_ID).await).with(Code::NotFound, "REGISTRATION_NOT_FOUND");
     }
 }
 
 async fn is_locked_out(noisy: &Device) -> bool {
-    refused(noisy.refresh("kwr_forged").await).reason() == "LOCKED_OUT"
+    refused(noisy.resend_code(NO_ID).await).reason() == "LOCKED_OUT"
 }
 
 #[tokio::test]

@@ -5,18 +5,16 @@ use std::time::Duration;
 
 use keyward::proto::keyward::v1::{ListLockoutsRequest, Lockout};
 
-use super::{at, list, locking};
+use super::{NO_ID, at, list, locking};
 use crate::admin::service;
 use crate::harness::{Device, RedisServer, Settings, TestApp, answer, refused};
-
-const NO_ID: &str = "0190b6c0-1d5f-7a3c-8f00-4b2f6f1c9d11";
 
 /// Locks devices out of two operations, each with a number.
 async fn lock(app: &TestApp, numbers: std::ops::Range<usize>) {
     for n in numbers {
         let device = at(app, &format!("device-{n}"), &format!("2001:db8:{n:x}::1"));
         for _ in 0..2 {
-            refused(device.refresh("kwr_forged").await);
+            refused(device.resend_code(NO_ID).await);
             refused(device.verify_email(NO_ID, "123456").await);
         }
     }

@@ -2,29 +2,34 @@
 
 use keyward::proto::keyward::v1::lockout::{Cause, Scope};
 
-use super::{ALICE, at, list, locking};
+use super::{ALICE, NO_ID, at, list, locking};
 use crate::admin::service;
 use crate::harness::{RedisServer, Settings, TestApp, refused};
 
 async fn whoever_guesses_too_often_is_named(settings: Settings) {
-    let app = TestApp::with(settings.set("lockout.operations.refresh.ip_failures", "3")).await;
+    let app = TestApp::with(settings.set("lockout.operations.resend_code.ip_failures", "3")).await;
     let root = service(&app, &["lockouts.read"]).await;
     let guess = async |device_id: &str, address: &str| {
-        refused(at(&app, device_id, address).refresh("kwr_forged").await);
+        refused(at(&app, device_id, address).resend_code(NO_ID).await);
     };
     for address in ["203.0.113.1", "2001:db8:1:2:3:4:5:6"] {
         for n in 0..3 {
             guess(&format!("{n}.of.{address}"), address).await;
         }
     }
-    guess("noisy", "198.51.100.1").await;
-    guess("noisy", "2001:db8:9::1").await;
-    let mut told: Vec<_> = list(&root).await.into_iter().map(|it| (it.scope(), it.cause(), it.subject)).collect();
-    told.sort_by(|one, other| one.2.cmp(&other.2));
+    for address in ["198.51.100.1", "2001:db8:9::1", "198.51.100.1", "2001:db8:9::1"] {
+        guess("noisy", address).await;
+    }
+    let found = list(&root).await;
+    let mut told: Vec<_> =
+        found.iter().map(|it| (it.scope(), it.cause(), it.subject.as_str(), it.network.as_str())).collect();
+    told.sort_by_key(|told| (told.2, told.3));
     let expected = [
-        (Scope::IpAddress, Cause::Failures, "2001:db8:1:2::/64".to_owned()),
-        (Scope::IpAddress, Cause::Failures, "203.0.113.1".to_owned()),
-        (Scope::Device, Cause::Failures, "noisy".to_owned()),
+        (Scope::IpAddress, Cause::Failures, "2001:db8:1:2::/64", ""),
+        (Scope::IpAddress, Cause::Failures, "203.0.113.1", ""),
+        // The device is named with the network that it is locked out on.
+        (Scope::Device, Cause::Failures, "noisy", "198.51.100.1"),
+        (Scope::Device, Cause::Failures, "noisy", "2001:db8:9::/64"),
     ];
     assert_eq!(told, expected);
 }
@@ -46,7 +51,7 @@ async fn what_was_locked_out_under_another_master_key_is_listed_without_its_name
     let settings = || locking().set("redis.url", &redis.url()).set("redis.key_prefix", "shared");
     let before = TestApp::with(settings()).await;
     for _ in 0..2 {
-        refused(at(&before, "noisy", "203.0.113.1").refresh("kwr_forged").await);
+        refused(at(&before, "noisy", "203.0.113.1").resend_code(NO_ID).await);
     }
     let app = TestApp::with(settings()).await;
     let locked = list(&service(&app, &["lockouts.read"]).await).await;
