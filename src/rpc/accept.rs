@@ -128,9 +128,9 @@ impl<T> Accepted<T> {
 
     /// When an answer that takes as long as it may has to be on its way: a tenth of what is left, or a second, before the deadline.
     pub(super) fn answer_at(&self) -> Result<Instant, Error> {
-        let Deadline(deadline) = self.extension()?;
-        let left = deadline.saturating_duration_since(Instant::now());
-        Ok(deadline - (left / 10).min(LONGEST_WAY))
+        let Deadline { answer, .. } = self.extension()?;
+        let left = answer.saturating_duration_since(Instant::now());
+        Ok(answer - (left / 10).min(LONGEST_WAY))
     }
 
     /// What an interceptor must have left; if not, the stack is put together wrongly.

@@ -1,8 +1,10 @@
-//! The interceptors, each one function from request to request, or around the call. They read headers, never bodies.
+//! The interceptors, each one function from request to request, or around the call. They read headers; [`body`] alone
+//! reads the request's message, without a look into it.
 
 pub(super) mod admission;
 pub(super) mod authenticate;
 pub(super) mod authorize;
+pub(super) mod body;
 pub(super) mod deadline;
 pub(super) mod device;
 pub(super) mod explain;

@@ -15,8 +15,8 @@ use super::account::Account;
 use super::admin::Admin;
 use super::auth::Auth;
 use super::interceptors::{
-    AroundLayer, Gate, admission, authenticate, authorize, deadline, device, explain, filter, method, network, peer,
-    throttle, trace,
+    AroundLayer, Gate, admission, authenticate, authorize, body, deadline, device, explain, filter, method, network,
+    peer, throttle, trace,
 };
 use super::listen::connections;
 use super::methods::{Methods, PolicyError};
@@ -112,8 +112,6 @@ pub async fn serve(services: Services, listener: TcpListener, shutdown: Cancella
         .layer(AroundLayer::new(&gate, trace::trace))
         // Sees every refusal, the framework's own too.
         .layer(AroundLayer::new(&gate, explain::explain))
-        // Beyond its capacity the service says so at once.
-        .layer(AroundLayer::new(&gate, move |_, request, next| admission::admit(places.clone(), request, next)))
         // Bounds all that follows.
         .layer(AroundLayer::new(&gate, deadline::deadline))
         // Everything that counts or judges by address needs the client's.
@@ -123,6 +121,11 @@ pub async fn serve(services: Services, listener: TcpListener, shutdown: Cancella
         // From memory, before anything is asked of the client.
         .layer(filter(&gate, network::network))
         .layer(filter(&gate, device::device))
+        // What headers and memory refuse is refused by now, and nothing has been counted or looked up yet: a client that sends its
+        // message slowly, or goes away meanwhile, costs and owes nothing.
+        .layer(filter(&gate, body::body))
+        // Behind the message, so that places are for calls that can be worked on. Beyond its capacity the service says so at once.
+        .layer(AroundLayer::new(&gate, move |_, request, next| admission::admit(places.clone(), request, next)))
         // By origin and device, before any signature or password is checked.
         .layer(AroundLayer::new(&gate, throttle::throttle))
         .layer(filter(&gate, authenticate::authenticate))

@@ -1,6 +1,7 @@
 //! What every call passes before a handler sees it: who calls, from where, from which device, and what may not pass.
 
 mod authenticate;
+mod bodies;
 mod device;
 mod errors;
 mod fields;

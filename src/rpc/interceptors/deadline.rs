@@ -13,18 +13,24 @@ use crate::error::Error;
 /// How much earlier than the client's the deadline is, so that the answer with its details wins over the framework's.
 const MARGIN: Duration = Duration::from_millis(1);
 
-/// When a call has to be answered.
+/// The ends of a call.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::rpc) struct Deadline(pub(in crate::rpc) Instant);
+pub(in crate::rpc) struct Deadline {
+    /// When it has to be answered.
+    pub(in crate::rpc) answer: Instant,
+    /// When work on it stops, even if the work outlasts the client.
+    pub(in crate::rpc) work: Instant,
+}
 
 /// Serves the call within the shorter of `grpc-timeout` and `server.request_timeout`, and leaves its [`Deadline`]. A stream has
 /// begun to answer by then.
 pub(in crate::rpc) async fn deadline(gate: Gate, mut request: Request<Body>, next: Next) -> Response<Body> {
     let ours = gate.app.config.server.request_timeout;
     let limit = client_limit(request.headers()).map_or(ours, |client| client.saturating_sub(MARGIN).min(ours));
-    let deadline = Instant::now() + limit;
-    request.extensions_mut().insert(Deadline(deadline));
-    match tokio::time::timeout_at(deadline, next.run(request)).await {
+    let now = Instant::now();
+    let deadline = Deadline { answer: now + limit, work: now + ours };
+    request.extensions_mut().insert(deadline);
+    match tokio::time::timeout_at(deadline.answer, next.run(request)).await {
         Ok(response) => response,
         Err(_) => Status::from(Error::DeadlineExceeded).into_http(),
     }

@@ -7,7 +7,9 @@ use http::{Extensions, HeaderMap, Request, Response};
 use tonic::Status;
 use tonic::body::Body;
 
+use super::admission::Place;
 use super::authenticate::bearer;
+use super::deadline::Deadline;
 use super::{Gate, Next, trace};
 use crate::app::App;
 use crate::error::Error;
@@ -21,8 +23,9 @@ use crate::rpc::attempts;
 use crate::rpc::methods::{Access, MethodPolicy, Throttle};
 use crate::token::service_key;
 
-/// Serves the call if it is within its limits. One that can be a guess is served to its end, whether or not its client waits for
-/// it: who goes away in the middle is not to leave a failure behind that was none, nor to get rid of one that was.
+/// Serves the call if it is within its limits. One that can be a guess is served on a task of its own, which outlasts a client that
+/// goes away: the failure that was reserved for the guess is settled by the outcome, not by the client. The task ends with
+/// `server.request_timeout`, and keeps the call's place until then. The message has arrived before.
 pub(in crate::rpc) async fn throttle(gate: Gate, request: Request<Body>, next: Next) -> Response<Body> {
     let policy = request.extensions().get::<Arc<MethodPolicy>>();
     let operation = policy.and_then(|policy| policy.throttle.operation(false));
@@ -31,7 +34,16 @@ pub(in crate::rpc) async fn throttle(gate: Gate, request: Request<Body>, next: N
         return serve(gate, request, next).await;
     }
     let tasks = gate.app.tasks.clone();
-    let serving = tasks.spawn(trace::carried_on(serve(gate, request, next)));
+    let (place, deadline) =
+        (request.extensions().get::<Place>().cloned(), request.extensions().get::<Deadline>().copied());
+    let Some(Deadline { work, .. }) = deadline else {
+        return Status::from(Error::internal("a call came without a deadline")).into_http();
+    };
+    let serving = tasks.spawn(trace::carried_on(async move {
+        let served = tokio::time::timeout_at(work, serve(gate, request, next)).await;
+        drop(place);
+        served.unwrap_or_else(|_| Status::from(Error::DeadlineExceeded).into_http())
+    }));
     serving.await.unwrap_or_else(|cause| Status::from(Error::internal(cause)).into_http())
 }
 
@@ -85,7 +97,7 @@ fn is_from_known_service(app: &App, policy: &MethodPolicy, headers: &HeaderMap) 
         && bearer(headers).is_ok_and(|token| service_keys::is_known(app, token))
 }
 
-/// An attempt in flight. Dropped with a call that panicked, it is given back.
+/// An attempt in flight. Dropped with a call that panicked or took too long, it is given back.
 struct Attempt {
     app: Arc<App>,
     by: Act,

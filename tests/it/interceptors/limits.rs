@@ -27,7 +27,7 @@ fn request_of(size: usize) -> RegisterRequest {
 }
 
 /// Waits until a call waits for a lock.
-async fn somebody_waits(client: &Client, count: i64) {
+pub(super) async fn somebody_waits(client: &Client, count: i64) {
     let waiting =
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let waits = async { while client.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) < count {} };
