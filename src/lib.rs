@@ -6,10 +6,12 @@
 //!
 //! # The path of a call
 //!
-//! A call comes in through a stack of [interceptors](rpc). They read headers and never bodies, and each leaves what
-//! it found out as a typed value for those behind it: the request id, the client's [`Origin`](model::origin::Origin),
-//! the method's [`MethodPolicy`](rpc::methods::MethodPolicy), the [`DeviceId`](model::device::DeviceId), the
-//! [`Caller`](model::caller::Caller). The stack is one list in `rpc::server`, with the reason for each place in it.
+//! A [listener](rpc) counts its connection, and bounds how many there are, how long a handshake takes, and how old a connection
+//! becomes. The call comes in through a stack of [interceptors](rpc). They look at headers alone; one of them waits for the
+//! message, before anything is counted or done. Each leaves what it found out as a typed value for those behind it: the request
+//! id, the client's [`Origin`](model::origin::Origin), the method's [`MethodPolicy`](rpc::methods::MethodPolicy), the
+//! [`DeviceId`](model::device::DeviceId), the [`Caller`](model::caller::Caller). The stack is one list in `rpc::server`, with
+//! the reason for each place in it.
 //!
 //! Behind the stack stands a handler. It checks the message's shape against the rules in the protos, turns the
 //! protobuf into the [model], calls one [flow](flows), and turns the outcome back. The flow asks the [store], applies

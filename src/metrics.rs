@@ -18,6 +18,7 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    connections: Gauge<i64, AtomicI64>,
     redis_up: Gauge<i64, AtomicI64>,
     refusals: Family<Refusal, Counter>,
     mail_pending: Gauge<i64, AtomicI64>,
@@ -52,7 +53,8 @@ impl Collector for LogLines {
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("keyward");
-        let (redis_up, refusals) = (Gauge::default(), Family::default());
+        let (connections, redis_up, refusals) = (Gauge::default(), Gauge::default(), Family::default());
+        registry.register("connections", "Open connections of clients, of all listeners", connections.clone());
         registry.register("redis_up", "1 while limits are counted in Redis, 0 while they are not", redis_up.clone());
         registry.register("limit_refusals", "Calls refused by a throttle or a lockout", refusals.clone());
         let (mail_pending, mail_oldest_seconds) = (Gauge::default(), Gauge::default());
@@ -61,7 +63,7 @@ impl Default for Metrics {
         let mail_deliveries = Family::default();
         registry.register("mail_deliveries", "Mails that came to an end, by how", mail_deliveries.clone());
         registry.register_collector(Box::new(LogLines));
-        Self { registry, redis_up, refusals, mail_pending, mail_oldest_seconds, mail_deliveries }
+        Self { registry, connections, redis_up, refusals, mail_pending, mail_oldest_seconds, mail_deliveries }
     }
 }
 
@@ -70,6 +72,11 @@ impl Metrics {
     /// (`lockout`) were too many.
     pub fn refused(&self, operation: &'static str, scope: &'static str, kind: &'static str) {
         self.refusals.get_or_create(&Refusal { operation, scope, kind }).inc();
+    }
+
+    /// Sets the number of open connections.
+    pub fn connections(&self, open: usize) {
+        self.connections.set(i64::try_from(open).unwrap_or(i64::MAX));
     }
 
     /// Sets how many mails wait, and for how many seconds the oldest of them.
@@ -109,6 +116,7 @@ mod tests {
     fn they_render_as_prometheus_reads_them() {
         let metrics = Metrics::default();
         metrics.redis_up(true);
+        metrics.connections(7);
         metrics.refused("login", "device", "throttle");
         metrics.refused("login", "device", "throttle");
         metrics.mail_waits(3, 12);
@@ -120,6 +128,7 @@ mod tests {
         );
         assert!(text.contains("keyward_mail_deliveries_total{outcome=\"ok\"} 1\n"), "{text}");
         assert!(text.contains("keyward_redis_up 1\n"), "{text}");
+        assert!(text.contains("keyward_connections 7\n"), "{text}");
         let refusals = r#"keyward_limit_refusals_total{operation="login",scope="device",kind="throttle"} 2"#;
         assert!(text.contains(refusals), "{text}");
         assert!(text.contains("keyward_log_lines_dropped_total 0\n"), "{text}");

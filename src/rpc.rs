@@ -7,6 +7,7 @@ mod attempts;
 mod auth;
 mod convert;
 mod cursor;
+mod drain;
 mod fields;
 pub mod http;
 mod interceptors;
@@ -18,4 +19,5 @@ mod session;
 mod status;
 mod watch;
 
+pub use listen::{Connections, TooFewFiles};
 pub use server::{HEALTH_NAMES, ServeError, Services, serve};

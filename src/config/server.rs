@@ -33,6 +33,22 @@ pub struct Server {
     pub max_concurrent_requests: usize,
     /// How many calls one HTTP/2 connection may have open at once.
     pub max_streams_per_connection: u32,
+    /// How many connections may be open, over all listeners.
+    pub max_connections: usize,
+    /// How many connections may be open from one IPv4 address or IPv6 /64, unless it is a trusted proxy's or allowed.
+    pub max_connections_per_address: usize,
+    /// How long a client may take until its preface and SETTINGS, or the head of its first request, have arrived.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub handshake_timeout: Duration,
+    /// How old a connection becomes, a tenth more or less, before its client is told to open another one.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub max_connection_age: Duration,
+    /// How long the calls of such a connection may go on.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub max_connection_age_grace: Duration,
+    /// How long the listeners stay open after the order to stop, while readiness is off.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub drain_delay: Duration,
     /// How long calls in flight may go on after the order to stop.
     #[serde(deserialize_with = "duration::deserialize")]
     pub shutdown_grace: Duration,
@@ -47,6 +63,15 @@ impl Server {
         problems.span("server.request_timeout", self.request_timeout, timeouts);
         problems.number("server.max_concurrent_requests", self.max_concurrent_requests, 1..=1_000_000);
         problems.number("server.max_streams_per_connection", self.max_streams_per_connection, 1..=1_000_000);
+        problems.number("server.max_connections", self.max_connections, 1..=1_000_000);
+        problems.number("server.max_connections_per_address", self.max_connections_per_address, 1..=1_000_000);
+        let handshake = Duration::from_millis(100)..=Duration::from_mins(1);
+        problems.span("server.handshake_timeout", self.handshake_timeout, handshake);
+        let age = Duration::from_secs(1)..=Duration::from_hours(24);
+        problems.span("server.max_connection_age", self.max_connection_age, age);
+        let age_grace = Duration::ZERO..=Duration::from_hours(1);
+        problems.span("server.max_connection_age_grace", self.max_connection_age_grace, age_grace);
+        problems.span("server.drain_delay", self.drain_delay, Duration::ZERO..=Duration::from_mins(10));
         problems.span("server.shutdown_grace", self.shutdown_grace, Duration::ZERO..=Duration::from_mins(10));
     }
 }

@@ -5,14 +5,17 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
-use axum::response::IntoResponse;
+use axum::http::{Request, StatusCode};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tonic::body::Body;
+use tower::ServiceExt;
 
+use super::listen::{Acceptor, Connections, Stack};
 use crate::app::App;
 use crate::flows::health;
 use crate::metrics;
@@ -21,19 +24,25 @@ use crate::metrics;
 /// administrator has made sign at once.
 const JWKS_CACHE_CONTROL: &str = "public, max-age=300";
 
-/// Serves until it is dropped. `/healthz` says that the process runs, `/readyz` that it can serve calls: not while
-/// `draining`. `/metrics` is for Prometheus, and `/.well-known/jwks.json` is what access tokens are verified with.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn serve(app: Arc<App>, listener: TcpListener, draining: CancellationToken) -> Result<(), std::io::Error> {
+/// Serves until `ended`. `/healthz` says that the process runs, `/readyz` that it can serve calls: not from `leaving` on.
+/// `/metrics` is for Prometheus, and `/.well-known/jwks.json` is what access tokens are verified with.
+pub async fn serve(
+    app: Arc<App>,
+    listener: TcpListener,
+    connections: Arc<Connections>,
+    leaving: CancellationToken,
+    ended: CancellationToken,
+) {
     let router = Router::new()
         .route("/healthz", get(async || (StatusCode::OK, "ok\n")))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/.well-known/jwks.json", get(jwks))
-        .with_state((app, draining));
-    axum::serve(listener, router).await
+        .with_state((app.clone(), leaving));
+    let stack = ServiceExt::<Request<Body>>::map_response(router, |response: Response| response.map(Body::new));
+    let acceptor = Acceptor::http1(&app.config.server, Stack::new(stack), connections, ended);
+    acceptor.accept(listener).await;
+    acceptor.cut();
 }
 
 /// The key set of RFC 7517, under its media type.
@@ -43,8 +52,8 @@ async fn jwks(State((app, _)): State<(Arc<App>, CancellationToken)>) -> ([(Heade
     ([(CONTENT_TYPE, "application/jwk-set+json"), (CACHE_CONTROL, JWKS_CACHE_CONTROL)], set.to_string())
 }
 
-async fn readyz(State((app, draining)): State<(Arc<App>, CancellationToken)>) -> (StatusCode, &'static str) {
-    if draining.is_cancelled() {
+async fn readyz(State((app, leaving)): State<(Arc<App>, CancellationToken)>) -> (StatusCode, &'static str) {
+    if leaving.is_cancelled() {
         return (StatusCode::SERVICE_UNAVAILABLE, "draining\n");
     }
     match health::check(&app).await {

@@ -11,6 +11,7 @@ pub(super) mod explain;
 pub(super) mod method;
 pub(super) mod network;
 pub(super) mod peer;
+pub(super) mod streams;
 pub(super) mod throttle;
 pub(super) mod trace;
 

@@ -1,24 +1,24 @@
 //! The server: services, the layer stack, and a graceful end.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
-use tonic::transport::Server;
 use tonic_health::server::HealthReporter;
 use tower::ServiceBuilder;
 
 use super::account::Account;
 use super::admin::Admin;
 use super::auth::Auth;
+use super::drain;
 use super::interceptors::{
     AroundLayer, Gate, admission, authenticate, authorize, body, deadline, device, explain, filter, method, network,
-    peer, throttle, trace,
+    peer, streams, throttle, trace,
 };
-use super::listen::connections;
+use super::listen::{Acceptor, Connections, Stack, TooFewFiles};
 use super::methods::{Methods, PolicyError};
 use super::session::Sessions;
 use crate::app::App;
@@ -31,16 +31,7 @@ use crate::proto::keyward::v1::session_service_server::{SERVICE_NAME as SESSION,
 /// The services whose health is told, the empty name standing for the server as a whole (`grpc.health.v1`).
 pub const HEALTH_NAMES: [&str; 5] = ["", AUTH, SESSION, ACCOUNT, ADMIN];
 
-/// How often an idle connection is asked whether it is still there, and how long it may take to answer.
-const KEEPALIVE: (Duration, Duration) = (Duration::from_mins(1), Duration::from_secs(20));
-
-/// How long the last replies have to leave, once the last call is over.
-const FLUSH: Duration = Duration::from_millis(200);
-
-/// The most that the headers of a call may hold, in bytes.
-const MAX_HEADER_BYTES: u32 = 16 * 1024;
-
-/// Why the server could not be made, or failed.
+/// Why the server could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// A method does not say who may call it.
@@ -49,9 +40,9 @@ pub enum ServeError {
     /// Reflection cannot be built from the descriptors.
     #[error("reflection could not be built")]
     Reflection(#[source] tonic_reflection::server::Error),
-    /// The connection that it listens on failed.
-    #[error("the gRPC server failed")]
-    Transport(#[source] tonic::transport::Error),
+    /// There are no files for connections.
+    #[error(transparent)]
+    Files(#[from] TooFewFiles),
 }
 
 /// The services, ready to be served.
@@ -98,63 +89,49 @@ impl Services {
     }
 }
 
-/// Serves until `shutdown`, then lets running calls finish within `server.shutdown_grace`; those that do not are cut off.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn serve(services: Services, listener: TcpListener, shutdown: CancellationToken) -> Result<(), ServeError> {
+/// Serves until `closing`, then lets running calls finish within `server.shutdown_grace`; those that do not are cut off.
+pub async fn serve(
+    services: Services,
+    listener: TcpListener,
+    connections: Arc<Connections>,
+    closing: CancellationToken,
+) {
     let Services { routes, gate, .. } = services;
-    let settings = gate.app.config.server.clone();
-    let places = Arc::new(Semaphore::new(settings.max_concurrent_requests));
-    let all_places = places.clone();
-    let stack = ServiceBuilder::new()
+    let (settings, calls) = (gate.app.config.server.clone(), TaskTracker::new());
+    let acceptor = Acceptor::http2(&settings, stack(&gate, routes, calls.clone()), connections, closing);
+    acceptor.accept(listener).await;
+    drain::until_over(&calls, &acceptor.open, settings.shutdown_grace).await;
+    acceptor.cut();
+}
+
+/// The interceptors, outermost first, and the services behind them.
+fn stack(gate: &Gate, routes: Routes, calls: TaskTracker) -> Stack {
+    let places = Arc::new(Semaphore::new(gate.app.config.server.max_concurrent_requests));
+    let layers = ServiceBuilder::new()
+        // The end of the service waits for it.
+        .layer(AroundLayer::new(gate, move |_, request, next| drain::count(calls.clone(), request, next)))
         // Gives the call its request id; everything behind it logs and answers with it.
-        .layer(AroundLayer::new(&gate, trace::trace))
+        .layer(AroundLayer::new(gate, trace::trace))
         // Sees every refusal, the framework's own too.
-        .layer(AroundLayer::new(&gate, explain::explain))
+        .layer(AroundLayer::new(gate, explain::explain))
         // Bounds all that follows.
-        .layer(AroundLayer::new(&gate, deadline::deadline))
+        .layer(AroundLayer::new(gate, deadline::deadline))
         // Everything that counts or judges by address needs the client's.
-        .layer(filter(&gate, peer::peer))
+        .layer(filter(gate, peer::peer))
         // Everything behind it needs the method's policy.
-        .layer(filter(&gate, method::method))
+        .layer(filter(gate, method::method))
         // From memory, before anything is asked of the client.
-        .layer(filter(&gate, network::network))
-        .layer(filter(&gate, device::device))
+        .layer(filter(gate, network::network))
+        .layer(filter(gate, device::device))
+        .layer(AroundLayer::new(gate, streams::streams))
         // What headers and memory refuse is refused by now, and nothing has been counted or looked up yet: a client that sends its
         // message slowly, or goes away meanwhile, costs and owes nothing.
-        .layer(filter(&gate, body::body))
+        .layer(filter(gate, body::body))
         // Behind the message, so that places are for calls that can be worked on. Beyond its capacity the service says so at once.
-        .layer(AroundLayer::new(&gate, move |_, request, next| admission::admit(places.clone(), request, next)))
+        .layer(AroundLayer::new(gate, move |_, request, next| admission::admit(places.clone(), request, next)))
         // By origin and device, before any signature or password is checked.
-        .layer(AroundLayer::new(&gate, throttle::throttle))
-        .layer(filter(&gate, authenticate::authenticate))
-        .layer(filter(&gate, authorize::authorize));
-    let until_told = Server::builder()
-        .http2_keepalive_interval(Some(KEEPALIVE.0))
-        .http2_keepalive_timeout(Some(KEEPALIVE.1))
-        .http2_max_header_list_size(MAX_HEADER_BYTES)
-        .max_concurrent_streams(settings.max_streams_per_connection)
-        .layer(stack)
-        .add_routes(routes)
-        .serve_with_incoming_shutdown(connections(listener), shutdown.clone().cancelled_owned());
-    let grace_over = async {
-        shutdown.cancelled().await;
-        tokio::time::sleep(settings.shutdown_grace).await;
-    };
-    // What is open and does nothing of ours, an idle stream of reflection say, does not hold the end up.
-    let calls_over = async {
-        shutdown.cancelled().await;
-        let all = u32::try_from(settings.max_concurrent_requests).unwrap_or(u32::MAX);
-        let _places = all_places.acquire_many(all).await;
-        tokio::time::sleep(FLUSH).await;
-    };
-    tokio::select! {
-        served = until_told => served.map_err(ServeError::Transport),
-        () = calls_over => Ok(()),
-        () = grace_over => {
-            tracing::warn!("calls were still running when the shutdown grace was over; they are cut off");
-            Ok(())
-        }
-    }
+        .layer(AroundLayer::new(gate, throttle::throttle))
+        .layer(filter(gate, authenticate::authenticate))
+        .layer(filter(gate, authorize::authorize));
+    Stack::new(layers.service(routes.prepare()))
 }

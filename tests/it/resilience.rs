@@ -1,5 +1,6 @@
 //! What happens when the parts that the service stands on fail, or the service itself is ended.
 
+mod connections;
 mod database;
 mod log;
 mod mail;

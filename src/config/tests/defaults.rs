@@ -30,6 +30,11 @@ fn the_defaults_are_valid_and_hold_the_values_of_the_contract() {
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:50051");
     assert_eq!(config.server.http_listen.to_string(), "127.0.0.1:9464");
     assert!(config.server.trusted_proxies.is_empty() && config.server.reflection);
+    assert_eq!((config.server.max_connections, config.server.max_connections_per_address), (10_000, 256));
+    assert_eq!(config.server.handshake_timeout, Duration::from_secs(10));
+    assert_eq!(config.server.max_connection_age, Duration::from_mins(30));
+    assert_eq!(config.server.max_connection_age_grace, Duration::from_secs(30));
+    assert_eq!(config.server.drain_delay, Duration::ZERO);
     assert_eq!(config.redis.key_prefix, "keyward");
     assert_eq!(config.tokens.access_ttl, Duration::from_mins(3));
     assert_eq!(config.tokens.refresh_absolute_ttl, Duration::from_hours(90 * 24));

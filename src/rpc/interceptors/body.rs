@@ -10,6 +10,7 @@ use tonic::body::Body;
 
 use super::Gate;
 use crate::error::Error;
+use crate::rpc::listen::ConnectionShares;
 
 /// How long a message may take to arrive, once its headers have. Within the deadline of the call, which is usually later.
 const BODY_TIMEOUT: Duration = Duration::from_secs(4);
@@ -27,20 +28,27 @@ pub(in crate::rpc) async fn body(gate: Gate, request: Request<Body>) -> Result<R
         return Ok(request);
     }
     let (parts, body) = request.into_parts();
-    let arrived = tokio::time::timeout(BODY_TIMEOUT, read(body, gate.app.config.server.max_message_bytes));
+    let shares = parts.extensions.get().ok_or_else(|| Error::internal("a call came without a connection"))?;
+    let arrived = tokio::time::timeout(BODY_TIMEOUT, read(body, shares, gate.app.config.server.max_message_bytes));
     let message = arrived.await.map_err(|_| Error::DeadlineExceeded)??;
     Ok(Request::from_parts(parts, Body::new(Full::new(message))))
 }
 
-/// Reads the body to its end, or until it is larger than a message of `max_message_bytes`.
-async fn read(mut body: Body, max_message_bytes: usize) -> Result<Bytes, Error> {
+/// Reads the body to its end, or until it is larger than a message of `max_message_bytes`. Beyond its first frame it waits until
+/// its connection has room for the whole message.
+async fn read(mut body: Body, shares: &ConnectionShares, max_message_bytes: usize) -> Result<Bytes, Error> {
     let mut message = BytesMut::new();
+    let mut room = None;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Error::MessageMalformed)?;
         let Ok(data) = frame.into_data() else { continue };
         message.extend_from_slice(&data);
-        if announced(&message) > max_message_bytes {
+        let length = announced(&message);
+        if length > max_message_bytes {
             break;
+        }
+        if room.is_none() && message.len() < length.saturating_add(PREFIX) {
+            room = shares.message(length).await;
         }
         if message.len() > max_message_bytes.saturating_add(PREFIX) {
             return Err(Error::MessageTooLarge);
@@ -63,7 +71,7 @@ mod tests {
     use http_body::Frame;
     use http_body_util::StreamBody;
 
-    use super::{Body, Bytes, Error, read};
+    use super::{Body, Bytes, ConnectionShares, Error, read};
 
     /// A body that arrives in these pieces, and then has no end.
     fn endless(pieces: &'static [&'static [u8]]) -> Body {
@@ -78,19 +86,19 @@ mod tests {
 
     #[tokio::test]
     async fn pieces_are_put_together() {
-        let read = read(whole(&[&[0, 0], &[0, 0, 3, 1], &[], &[2, 3]]), 3).await.unwrap();
+        let read = read(whole(&[&[0, 0], &[0, 0, 3, 1], &[], &[2, 3]]), &ConnectionShares::new(3), 3).await.unwrap();
         assert_eq!(read.as_ref(), [0, 0, 0, 0, 3, 1, 2, 3]);
     }
 
     #[tokio::test]
     async fn a_message_announced_as_too_large_is_not_waited_for() {
-        let read = read(endless(&[&[0, 0, 0, 0], &[4, 1]]), 3).await.unwrap();
+        let read = read(endless(&[&[0, 0, 0, 0], &[4, 1]]), &ConnectionShares::new(3), 3).await.unwrap();
         assert_eq!(read.as_ref(), [0, 0, 0, 0, 4, 1]);
     }
 
     #[tokio::test]
     async fn more_than_one_message_has_an_end_too() {
-        let read = read(endless(&[&[0, 0, 0, 0, 1, 7], &[0, 0, 0, 0, 1, 7]]), 3).await;
+        let read = read(endless(&[&[0, 0, 0, 0, 1, 7], &[0, 0, 0, 0, 1, 7]]), &ConnectionShares::new(3), 3).await;
         assert!(matches!(read, Err(Error::MessageTooLarge)));
     }
 }

@@ -1,6 +1,7 @@
 //! The end of the service: told to stop it finishes what runs, killed it leaves nothing half done.
 
-mod process;
+mod draining;
+pub(crate) mod process;
 
 use std::time::Duration;
 

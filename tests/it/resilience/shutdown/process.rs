@@ -1,6 +1,7 @@
 //! The program itself, as a service manager runs it.
 
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 
 use base64::Engine;
@@ -11,7 +12,7 @@ use uuid::Uuid;
 use crate::harness::within_patience;
 
 /// A running `keyward serve`; killed when it is dropped.
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Option<Child>,
     address: String,
 }
@@ -19,13 +20,21 @@ pub(super) struct Process {
 impl Process {
     /// Starts one on a database that nobody has used yet, with a master key of its own.
     pub(super) async fn start(database_url: &str) -> Self {
+        Self::with(database_url, &[], None).await
+    }
+
+    /// Starts one with these variables, and with a limit of open files.
+    pub(crate) async fn with(database_url: &str, variables: &[(&str, &str)], open_files: Option<u32>) -> Self {
         let master_key: Vec<u8> = [Uuid::new_v4(), Uuid::new_v4()].iter().flat_map(|id| *id.as_bytes()).collect();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_keyward"));
-        command.arg("serve").env_clear().stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut command = Command::new("/bin/sh");
+        let limited = open_files.map(|limit| format!("ulimit -n {limit} && ")).unwrap_or_default();
+        command.args(["-c", &format!("{limited}exec \"$0\" serve"), env!("CARGO_BIN_EXE_keyward")]);
+        command.env_clear().stdout(Stdio::piped()).stderr(Stdio::null());
         command.env("DATABASE_URL", database_url).env("KEYWARD_MASTER_KEY", STANDARD.encode(master_key));
         command.env("KEYWARD__SERVER__LISTEN", "127.0.0.1:0").env("KEYWARD__SERVER__HTTP_LISTEN", "127.0.0.1:0");
         // A stop that waits for it instead of the calls would go unnoticed if it were short.
         command.env("KEYWARD__SERVER__SHUTDOWN_GRACE", "10m");
+        command.envs(variables.iter().copied());
         let mut child = command.spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let reading = tokio::task::spawn_blocking(move || {
@@ -37,6 +46,11 @@ impl Process {
         let address =
             line.trim_end().strip_prefix("listening on ").expect("it does not say where it listens").to_owned();
         Self { child: Some(child), address }
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address.parse().unwrap()
     }
 
     pub(super) fn channel(&self) -> Channel {
