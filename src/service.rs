@@ -32,6 +32,10 @@ pub async fn run(
     let draining = app.draining.clone();
     let (leaving, drained, ended) = (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
     let health = services.health.clone();
+    // What has just been loaded came from the database.
+    for name in HEALTH_NAMES {
+        health.set_service_status(name, ServingStatus::Serving).await;
+    }
     let jobs = Jobs::start(&app, (&health, &HEALTH_NAMES), &leaving, drained.clone());
     let http = rpc::http::serve(app.clone(), http_listener, connections.clone(), leaving.clone(), ended.clone());
     tokio::spawn(http);

@@ -7,22 +7,25 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
+use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::HealthReporter;
+use tonic_reflection::pb::{v1::server_reflection_server as v1, v1alpha::server_reflection_server as v1alpha};
 use tower::ServiceBuilder;
 
 use super::account::Account;
 use super::admin::Admin;
 use super::auth::Auth;
 use super::drain;
+use super::health::ServiceHealth;
 use super::interceptors::{
     AroundLayer, Gate, admission, authenticate, authorize, body, deadline, device, explain, filter, method, network,
     peer, streams, throttle, trace,
 };
 use super::listen::{Acceptor, Connections, Stack, TooFewFiles};
 use super::methods::{Methods, PolicyError};
+use super::reflection::Reflection;
 use super::session::Sessions;
 use crate::app::App;
-use crate::proto::DESCRIPTORS;
 use crate::proto::keyward::v1::account_service_server::{AccountServiceServer, SERVICE_NAME as ACCOUNT};
 use crate::proto::keyward::v1::admin_service_server::{AdminServiceServer, SERVICE_NAME as ADMIN};
 use crate::proto::keyward::v1::auth_service_server::{AuthServiceServer, SERVICE_NAME as AUTH};
@@ -39,7 +42,7 @@ pub enum ServeError {
     Policy(#[from] PolicyError),
     /// Reflection cannot be built from the descriptors.
     #[error("reflection could not be built")]
-    Reflection(#[source] tonic_reflection::server::Error),
+    Reflection(#[source] prost_reflect::DescriptorError),
     /// There are no files for connections.
     #[error(transparent)]
     Files(#[from] TooFewFiles),
@@ -67,23 +70,20 @@ impl Services {
     pub fn new(app: Arc<App>) -> Result<Self, ServeError> {
         let methods = Arc::new(Methods::load()?);
         let limit = app.config.server.max_message_bytes;
-        let (health, health_service) = tonic_health::server::health_reporter();
+        let health = HealthReporter::new();
+        let health_service = ServiceHealth::new(&health, app.draining.clone());
         let mut routes = Routes::builder();
         routes
             .add_service(AuthServiceServer::new(Auth(app.clone())).max_decoding_message_size(limit))
             .add_service(SessionServiceServer::new(Sessions(app.clone())).max_decoding_message_size(limit))
             .add_service(AccountServiceServer::new(Account(app.clone())).max_decoding_message_size(limit))
             .add_service(AdminServiceServer::new(Admin(app.clone())).max_decoding_message_size(limit))
-            .add_service(health_service);
+            .add_service(HealthServer::new(health_service).max_decoding_message_size(limit));
         if app.config.server.reflection {
-            let builder = || {
-                tonic_reflection::server::Builder::configure()
-                    .register_encoded_file_descriptor_set(DESCRIPTORS)
-                    .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-            };
-            routes.add_service(builder().build_v1().map_err(ServeError::Reflection)?);
+            let reflection = Reflection::new(app.draining.clone()).map_err(ServeError::Reflection)?;
+            routes.add_service(v1::ServerReflectionServer::new(reflection.clone()).max_decoding_message_size(limit));
             // Older clients, grpcurl before 1.9 among them, ask for this one only.
-            routes.add_service(builder().build_v1alpha().map_err(ServeError::Reflection)?);
+            routes.add_service(v1alpha::ServerReflectionServer::new(reflection).max_decoding_message_size(limit));
         }
         Ok(Self { routes: routes.routes(), gate: Gate { app, methods }, health })
     }

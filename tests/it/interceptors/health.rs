@@ -78,3 +78,34 @@ async fn the_platform_is_told_over_http() {
     within_patience("the service to be ready", ready).await;
     assert_eq!(get(http, "/").await, "HTTP/1.1 404 Not Found");
 }
+
+#[tokio::test]
+async fn a_service_that_is_not_there_can_be_watched_and_one_connection_holds_a_few_streams() {
+    let app = TestApp::start().await;
+    let mut client = HealthClient::new(app.first().channel());
+    let request = || HealthCheckRequest { service: "keyward.v1.NoSuchService".to_owned() };
+    let mut watches = Vec::new();
+    for _ in 0..8 {
+        let mut watch = client.watch(request()).await.unwrap().into_inner();
+        assert_eq!(watch.message().await.unwrap().unwrap().status(), ServingStatus::ServiceUnknown);
+        watches.push(watch);
+    }
+    let refused = client.watch(request()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted, "{refused:?}");
+    watches.clear();
+    let again = async { while client.watch(request()).await.is_err() {} };
+    within_patience("a place for a stream", again).await;
+}
+
+#[tokio::test]
+async fn whoever_watches_an_unknown_service_is_told_when_the_service_stops() {
+    let app = TestApp::start().await;
+    let replica = app.replica().await;
+    let mut client = HealthClient::new(replica.channel());
+    let request = HealthCheckRequest { service: "keyward.redis".to_owned() };
+    let mut watch = client.watch(request).await.unwrap().into_inner();
+    assert_eq!(watch.message().await.unwrap().unwrap().status(), ServingStatus::ServiceUnknown);
+    replica.stop().await;
+    let end = within_patience("the end of the stream", watch.message()).await.unwrap_err();
+    assert_eq!(end.code(), Code::Unavailable, "{end:?}");
+}

@@ -24,10 +24,10 @@ macro_rules! version {
     ($version:ident) => {
         mod $version {
             use super::*;
-            use tonic_reflection::pb::$version::ServerReflectionRequest;
             use tonic_reflection::pb::$version::server_reflection_client::ServerReflectionClient;
             use tonic_reflection::pb::$version::server_reflection_request::MessageRequest;
             use tonic_reflection::pb::$version::server_reflection_response::MessageResponse;
+            use tonic_reflection::pb::$version::{ExtensionRequest, ServerReflectionRequest};
 
             async fn ask(device: &Device, question: MessageRequest) -> Result<MessageResponse, Status> {
                 let request = ServerReflectionRequest { host: String::new(), message_request: Some(question) };
@@ -73,9 +73,46 @@ macro_rules! version {
                 pool
             }
 
-            pub(super) async fn unknown(device: &Device) -> Status {
-                let question = MessageRequest::FileContainingSymbol("keyward.v1.NoSuchService".to_owned());
-                ask(device, question).await.unwrap_err()
+            /// The codes of the answers to questions that have none, on one stream; 0 for an answer.
+            pub(super) async fn codes(device: &Device) -> Vec<i32> {
+                let extension = |number| {
+                    let containing_type = "google.protobuf.MethodOptions".to_owned();
+                    MessageRequest::FileContainingExtension(ExtensionRequest {
+                        containing_type,
+                        extension_number: number,
+                    })
+                };
+                let questions = [
+                    Some(MessageRequest::FileContainingSymbol("keyward.v1.NoSuchService".to_owned())),
+                    Some(MessageRequest::FileByFilename("no/such.proto".to_owned())),
+                    Some(extension(50_002)),
+                    Some(MessageRequest::AllExtensionNumbersOfType("keyward.v1.NoSuchMessage".to_owned())),
+                    None,
+                    Some(extension(50_001)),
+                    Some(MessageRequest::AllExtensionNumbersOfType("google.protobuf.MethodOptions".to_owned())),
+                    Some(MessageRequest::ListServices(String::new())),
+                ];
+                let requests = questions
+                    .map(|question| ServerReflectionRequest { host: "here".to_owned(), message_request: question });
+                let mut client = ServerReflectionClient::new(device.wire());
+                let mut answers =
+                    client.server_reflection_info(stream::iter(requests.clone())).await.unwrap().into_inner();
+                let mut codes = Vec::new();
+                for request in requests {
+                    let answer = answers.message().await.unwrap().unwrap();
+                    assert_eq!((answer.original_request, answer.valid_host.as_str()), (Some(request), "here"));
+                    codes.push(match answer.message_response.unwrap() {
+                        MessageResponse::ErrorResponse(error) => error.error_code,
+                        MessageResponse::AllExtensionNumbersResponse(numbers) => {
+                            assert_eq!(numbers.base_type_name, "google.protobuf.MethodOptions");
+                            assert!(numbers.extension_number.contains(&50_001), "{numbers:?}");
+                            0
+                        }
+                        _ => 0,
+                    });
+                }
+                assert!(answers.message().await.unwrap().is_none());
+                codes
             }
         }
     };
@@ -102,8 +139,15 @@ async fn a_client_learns_every_method_and_message() {
             assert!(service.methods().len() > 1, "{symbol}");
         }
     }
-    assert_eq!(v1::unknown(&app.stranger()).await.code(), Code::NotFound);
-    assert_eq!(v1alpha::unknown(&app.stranger()).await.code(), Code::NotFound);
+}
+
+#[tokio::test]
+async fn a_question_without_an_answer_does_not_end_the_stream() {
+    let app = TestApp::start().await;
+    let expected = [Code::NotFound, Code::NotFound, Code::NotFound, Code::NotFound, Code::InvalidArgument];
+    let expected: Vec<_> = expected.map(i32::from).into_iter().chain([0, 0, 0]).collect();
+    assert_eq!(v1::codes(&app.stranger()).await, expected);
+    assert_eq!(v1alpha::codes(&app.stranger()).await, expected);
 }
 
 #[tokio::test]
