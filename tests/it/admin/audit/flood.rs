@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use keyward::proto::keyward::v1::ListUsersRequest;
+use keyward::proto::keyward::v1::audit_event::{ActorType, Kind, SubjectType};
 use tonic::Code;
 
+use super::of_kind;
 use crate::admin::administrator;
+use crate::admin::program::keyward;
 use crate::harness::{Device, PASSWORD, Settings, TestApp, answer, refused, within_patience};
 
 const ALICE: &str = "alice@example.com";
@@ -166,6 +170,10 @@ async fn many_networks_have_a_ceiling_together_which_what_matters_is_not_below()
     app.advance(MINUTE);
     let networks = "203.0.113.2=14,203.0.113.1=4,203.0.113.10=1,203.0.113.11=1";
     assert_eq!(reports(&app, 1).await, [["TOTAL", "20", "LOGIN_FAILED=20", networks]]);
+    let [report] = of_kind(&root, Kind::AuditEventsOmitted).await.try_into().unwrap();
+    assert_eq!((report.actor_type(), report.subject_type()), (ActorType::System, SubjectType::Unspecified));
+    let start_time = report.details["start_time"].parse::<DateTime<Utc>>().unwrap();
+    assert_eq!(start_time.timestamp(), report.create_time.unwrap().seconds);
     // The first that the lockout refused, too.
     let failed = told(&app, "LOGIN_FAILED", ["reason", "scope", "", ""]).await;
     assert_eq!(failed.iter().filter(|[reason, ..]| reason == "INVALID_CREDENTIALS").count(), 10);
@@ -202,6 +210,10 @@ async fn each_replica_counts_by_itself_and_tells_when_it_stops() {
     app.stop().await;
     let counts: Vec<_> = reports(&app, 2).await.into_iter().map(|[_, count, ..]| count).collect();
     assert_eq!(counts, ["10", "5"]);
+    let tail = ["audit", "tail", "--kind", "audit_events_omitted"];
+    let printed = keyward(app.settings(), &tail, "").await.out;
+    let told = "count=10 kinds=LOGIN_FAILED=10 networks=203.0.113.7=10";
+    assert!(printed.contains(told), "{printed}");
 }
 
 #[tokio::test]
