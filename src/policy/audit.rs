@@ -81,9 +81,9 @@ const fn minute(at: DateTime<Utc>) -> i64 {
 }
 
 /// Whether `now` begins another minute than `current`. Calls read the clock before they get here, so one may come from the
-/// minute before; a clock that is set back further starts anew.
+/// minute before; a clock that is set back further begins another minute too.
 const fn is_over(current: i64, now: i64) -> bool {
-    now > current || now < current - 1
+    now > current || now < current.saturating_sub(1)
 }
 
 #[cfg(test)]

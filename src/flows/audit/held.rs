@@ -21,7 +21,7 @@ use crate::policy::audit::{
 };
 use crate::store::pg::{Connection, audit_events};
 
-/// How many events wait to be written at most; more are counted.
+/// How many events wait to be written at most, which they do for long only while the database takes nothing. More are counted.
 const MAX_UNWRITTEN: usize = 10_000;
 
 /// How many events are written by one statement.
@@ -85,10 +85,12 @@ impl Held {
         }
     }
 
-    /// Holds an event for the job, as far as its ceilings allow.
-    fn hold_within_ceilings(&mut self, occurrence: Occurrence, now: DateTime<Utc>) {
-        if self.admit(counted(&occurrence), now) {
-            self.hold(occurrence, now);
+    /// Holds a row of merged events for the job, as far as the ceilings allow. The events may come from many networks, so the
+    /// row counts for none of them.
+    fn hold_within_ceilings(&mut self, merged: Occurrence, now: DateTime<Utc>) {
+        let events = Counted { network: None, ..counted(&merged) };
+        if self.admit(events, now) {
+            self.hold(merged, now);
         }
     }
 
@@ -118,13 +120,13 @@ impl Held {
     fn merge_denial(&mut self, key: MergeKey, occurrence: Occurrence) {
         let now = occurrence.at;
         match self.merged.add(key, &occurrence, now) {
-            Merging::First | Merging::Again => self.hold(occurrence, now),
+            // Refused administration is never left out, so what cannot be merged is written by itself.
+            Merging::First | Merging::Again | Merging::Full => self.hold(occurrence, now),
             Merging::Counted { due } => {
                 if let Some(due) = due {
                     self.hold(due, now);
                 }
             }
-            Merging::Full => self.ceilings.omit(Ceiling::Memory, counted(&occurrence), now),
         }
     }
 }

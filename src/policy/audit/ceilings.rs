@@ -31,7 +31,7 @@ pub enum Ceiling {
     Network,
     /// The ceiling of all networks together.
     Total,
-    /// The number of events that a replica holds in memory.
+    /// The number of events that a replica holds in memory while the database takes none.
     Memory,
 }
 
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn reports_that_nobody_takes_do_not_pile_up_and_lose_no_count() {
+    fn reports_that_are_not_taken_do_not_pile_up_and_lose_no_count() {
         let mut ceilings = Ceilings::new(CeilingRule { per_network: 1, total: 600 });
         let minutes = 1000;
         for minute in 0..minutes {

@@ -199,7 +199,7 @@ mod tests {
         let add = |merged: &mut Merged, second| merged.add(key(1), &denied(second), at(600));
         assert_eq!(add(&mut merged, 0), Merging::First);
         assert_eq!(add(&mut merged, 59), Merging::Counted { due: None });
-        // Nobody has taken the row yet.
+        // The row has not been taken yet.
         assert_eq!(add(&mut merged, 60), Merging::Counted { due: Some(denied(59)) });
         assert_eq!(counts(&merged.take_due(at(120))), [1]);
         assert_eq!(add(&mut merged, 121), Merging::Counted { due: None });
