@@ -1,5 +1,7 @@
 //! The ring of this replica: what it signs and verifies with, kept up to date with what any replica has changed.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 
 use super::{Due, due};
@@ -10,6 +12,9 @@ use crate::store::pg::feed_versions::Feed;
 use crate::store::pg::signing_keys::{self, KeyState, StoredKey};
 use crate::token::keys::{Keys, SealedKey};
 use crate::token::master::Master;
+
+/// Within which time every replica refuses the tokens of a revoked key.
+const FELT_WITHIN: Duration = Duration::from_secs(1);
 
 /// The signing keys as they are stored, which say when something is due. The ring is made of them whenever they change.
 pub type SigningKeys = Copied<Vec<StoredKey>>;
@@ -74,12 +79,14 @@ pub async fn look_up(app: &App) -> Result<(), Error> {
     app.signing_keys.look_up(follow(app)).await
 }
 
-/// Reads the keys again when they were read longer ago than the bound for revocations: a key may have been revoked since.
+/// Reads the keys again when they were read longer ago than the bound for revocations: a key may have been revoked since. A bound
+/// below a second does not count, because the feed's job reads the keys a few times a second.
 ///
 /// # Errors
 /// When the database fails while it is needed.
 pub async fn be_fresh(app: &App) -> Result<(), Error> {
-    if app.signing_keys.is_fresh(app.config.revocations.max_age) { Ok(()) } else { follow(app).await }
+    let bound = app.config.revocations.max_age.max(FELT_WITHIN);
+    if app.signing_keys.is_fresh(bound) { Ok(()) } else { follow(app).await }
 }
 
 /// Makes a change felt here that has been committed. It stands even if this fails: the feed's job brings it then.
