@@ -1,7 +1,7 @@
 //! Against servers that say what they are told to.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -18,7 +18,10 @@ fn smtp(port: u16, limit: Duration) -> Smtp {
 
 /// A server for one connection that gives these replies, one to each line, and then keeps silent until QUIT.
 async fn server(replies: &[&'static str]) -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    serve(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap(), replies)
+}
+
+fn serve(listener: TcpListener, replies: &[&'static str]) -> u16 {
     let port = listener.local_addr().unwrap().port();
     let replies = [&GREETING, replies].concat();
     tokio::spawn(async move {
@@ -109,4 +112,38 @@ async fn nobody_listening_is_a_matter_of_time() {
     let error = smtp(port, Duration::from_secs(10)).send(&letter()).await.unwrap_err();
     assert_eq!((error.fault(), error.needs_an_operator()), (Fault::WayOut, false), "{error:?}");
     assert!(error.with_causes().contains("refused"), "{}", error.with_causes());
+}
+
+#[tokio::test]
+async fn an_ipv6_address_in_brackets_is_an_address() {
+    // Some machines have no IPv6 at all.
+    let Ok(listener) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await else { return };
+    let port = serve(listener, &["250 ok", "250 ok", "354 go on", "250 taken"]);
+    let server = SmtpServer::parse(&format!("smtp://[::1]:{port}")).unwrap();
+    Smtp::new(server, Duration::from_secs(10)).unwrap().send(&letter()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_that_the_server_has_closed_is_opened_anew() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let smtp = smtp(listener.local_addr().unwrap().port(), Duration::from_secs(10));
+    tokio::spawn(async move {
+        loop {
+            // One mail a connection.
+            let mut stream = BufReader::new(listener.accept().await.unwrap().0);
+            for reply in ["220 test ESMTP", "250 test", "250 ok", "250 ok", "354 go on"] {
+                stream.write_all(format!("{reply}\r\n").as_bytes()).await.unwrap();
+                stream.read_line(&mut String::new()).await.unwrap();
+            }
+            let mut line = String::new();
+            while line != ".\r\n" {
+                line.clear();
+                stream.read_line(&mut line).await.unwrap();
+            }
+            stream.write_all(b"250 taken\r\n").await.unwrap();
+        }
+    });
+    for _ in 0..3 {
+        smtp.send(&letter()).await.unwrap();
+    }
 }
