@@ -75,6 +75,9 @@
 //! successor, because replies get lost and people open two tabs. A token older than that was copied by someone, and
 //! [`policy::rotation`] ends the session.
 //!
+//! A [reset token](token::reset) is made likewise of a reset's id, so that the same right code, sent again because its reply was
+//! lost, gets the same token.
+//!
 //! # Revocations
 //!
 //! Whatever ends a session writes a row of the revocation feed in the same statement. The process that did it takes
@@ -134,6 +137,9 @@
 //! An account is locked by a tally in Postgres instead ([`policy::lockout`]): it must last, it is keyed by what only a flow
 //! knows, and it is counted in the statement that reads the password. Strangers share a tally, and each device that the account
 //! knows has its own. The lockout of a session, whose refresh token came back too often, is in its row.
+//!
+//! Codes by mail are limited by [`policy::codes`]: strangers share what an address is sent, each known device has codes of its
+//! own, and wrong reset codes slow strangers down. One upsert in [`store::pg::code_quotas`] applies the rule.
 //!
 //! # Mail and jobs
 //!

@@ -100,10 +100,8 @@ pub(super) async fn count_wrong(
     if !is_noticed(code_quotas::count_wrong(conn, address_hash, now).await?) {
         return Ok(());
     }
-    let owner = match owner {
-        Some(owner) => users::find(conn, owner).await?,
-        None => None,
-    };
+    // Where there is no account, the same look-up finds no user.
+    let owner = users::find(conn, owner.unwrap_or_else(|| UserId::new(now))).await?;
     match owner {
         Some(owner) => outbox::enqueue(app, conn, outbox::to_user(&owner.user, Content::ResetCodesGuessed), now).await,
         None => outbox::enqueue_for_nobody(app, conn, outbox::to_nobody(Content::ResetCodesGuessed)?, now).await,
