@@ -157,8 +157,9 @@ async fn an_address_is_sent_ten_codes_an_hour_whoever_asks_and_for_whatever() {
         assert_eq!(refusal.retry_after(), almost + second);
     }
     desk.register("bob@example.com").await.unwrap();
-    app.all_mail_delivered().await;
-    assert_eq!(app.mailbox.unread_of(ALICE).len(), 9);
+    // Counted where they are caused: a mail that is on its way when the clock jumps may come twice. Alice's first code and
+    // welcome, nine mails, and Bob's code.
+    assert_eq!(count(&app, "mail_outbox").await, 2 + 9 + 1);
 
     // What RetryInfo said is true to the second: one place is free then, and the next a second later.
     app.advance(almost);

@@ -3,7 +3,7 @@
 use redis::AsyncCommands;
 
 use super::{OPERATIONS, behind_a_proxy, device_at, guess};
-use crate::harness::{RedisServer, TestApp};
+use crate::harness::{RedisServer, Settings, TestApp};
 
 /// What would tell who called.
 const WHO: [&str; 5] = ["my-phone", "198.51.100", "2001:db8", "somebody", "example"];
@@ -58,7 +58,9 @@ async fn the_same_device_at_the_same_address_has_other_keys_under_another_master
     let redis = RedisServer::start().await;
     let mut seen = Vec::new();
     for _ in 0..2 {
-        let app = TestApp::with(behind_a_proxy().limited().set("redis.url", &redis.url())).await;
+        let master_key = Settings::default().value("master_key").to_owned();
+        let settings = behind_a_proxy().limited().set("redis.url", &redis.url()).set("master_key", &master_key);
+        let app = TestApp::with(settings).await;
         device_at(&app, "my-phone", "198.51.100.7").get_origin().await.unwrap();
         let keys: Vec<String> = redis.client().await.keys("*throttle*").await.unwrap();
         seen.push(keys.len());
