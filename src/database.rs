@@ -100,9 +100,7 @@ pub async fn prepare(config: &Config) -> Result<(), DatabaseUnusable> {
         );
     }
     if config.database.migrate {
-        for migration in pg::migrate(config.database_url()?, &config.database).await? {
-            tracing::info!(migration, "a migration was applied");
-        }
+        pg::migrate(config.database_url()?, &config.database).await?;
         return Ok(());
     }
     loop {

@@ -161,6 +161,8 @@ async fn empty(
     count: &mut CleanupCount,
     watch: Watch<'_>,
 ) -> Result<ControlFlow<()>, Error> {
+    // For each table, because a virtual machine may have been resumed since the last one.
+    clocks::ensure_agreed(&mut *app.job_pool.get().await?).await?;
     let until = table.kept_since(app, app.clock.now());
     let mut from = DateTime::<Utc>::UNIX_EPOCH;
     loop {

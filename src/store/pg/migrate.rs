@@ -73,6 +73,7 @@ where
     while !migrator.server.missing_of(&*migrator.source).await?.is_empty() {
         match migrator.apply_next().await? {
             Step::Applied(name) => {
+                tracing::info!(migration = name, "a migration was applied");
                 applied.push(name);
                 wait = LockWait::new(settings.migrate_timeout);
             }

@@ -18,16 +18,30 @@ use super::within_patience;
 pub(crate) struct Pooler {
     child: Child,
     port: u16,
+    /// Whether it carries prepared statements from one server connection to the next.
+    pub(crate) carries_statements: bool,
     _home: TempDir,
 }
 
 impl Pooler {
     /// Starts one in front of the server of `database`, which lends server connections by `mode` (`transaction` or
-    /// `session`), carries no prepared statements, and waits until it listens.
+    /// `session`) and carries no prepared statements, and waits until it listens.
     pub(crate) async fn start(database: &Database, mode: &str) -> Self {
+        Self::with(database, mode, 0).await
+    }
+
+    /// One by transaction that carries prepared statements, if its version can.
+    pub(crate) async fn carrying_statements(database: &Database) -> Self {
+        Self::with(database, "transaction", 100).await
+    }
+
+    async fn with(database: &Database, mode: &str, statements: u32) -> Self {
         let (program, home, port) = (program(), tempfile::tempdir().unwrap(), free_port());
         // Older ones do not know the key, nor prepared statements.
-        let statements = if version(&program) >= (1, 21) { "max_prepared_statements = 0" } else { "" };
+        let knows_statements = version(&program) >= (1, 21);
+        let carries_statements = knows_statements && statements > 0;
+        let statements =
+            if knows_statements { format!("max_prepared_statements = {statements}") } else { String::new() };
         let settings = format!(
             "[databases]\n* = {}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
              auth_type = any\npool_mode = {mode}\ndefault_pool_size = 4\n{statements}\n",
@@ -45,7 +59,7 @@ impl Pooler {
             }
             command.uid(user).gid(group);
         }
-        let pooler = Self { child: command.spawn().unwrap(), port, _home: home };
+        let pooler = Self { child: command.spawn().unwrap(), port, carries_statements, _home: home };
         let listens = async { while TcpStream::connect(("127.0.0.1", port)).await.is_err() {} };
         within_patience("PgBouncer to listen", listens).await;
         pooler

@@ -23,3 +23,12 @@ async fn a_pooler_that_pools_by_session_will_do() {
     let (code, said) = Program::start(&settings, &["migrate"]).ends().await;
     assert_eq!(code, Some(0), "{said}");
 }
+
+#[tokio::test]
+async fn a_pooler_by_transaction_will_do_if_it_carries_prepared_statements() {
+    let database = Database::create_empty().await;
+    let pooler = Pooler::carrying_statements(&database).await;
+    let (code, said) = Program::start(&settings(&pooler.url(&database)), &["migrate"]).ends().await;
+    // PgBouncer does from version 1.21 on.
+    assert_eq!(code, Some(i32::from(!pooler.carries_statements)), "{said}");
+}
