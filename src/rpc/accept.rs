@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use prost_protovalidate::{Validate, ValidationError};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tonic::{Extensions, Request};
 
 use super::fields::{self, Fields};
 use super::interceptors::deadline::Deadline;
+use super::listen::ConnectionShares;
 use super::methods::MethodPolicy;
 use crate::app::App;
 use crate::error::{Error, Violation};
@@ -131,6 +133,11 @@ impl<T> Accepted<T> {
         let Deadline { answer, .. } = self.extension()?;
         let left = answer.saturating_duration_since(Instant::now());
         Ok(answer - (left / 10).min(LONGEST_WAY))
+    }
+
+    /// Cancelled when the call's connection has reached its age.
+    pub(super) fn connection_old(&self) -> Result<CancellationToken, Error> {
+        Ok(self.extension::<ConnectionShares>()?.old())
     }
 
     /// What an interceptor must have left; if not, the stack is put together wrongly.

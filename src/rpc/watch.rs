@@ -1,9 +1,10 @@
-//! What streams have in common that go on for long: they end when their caller may not call any more, and when the service
-//! drains.
+//! What streams have in common that go on for long: they end when their caller may not call any more, when the service
+//! drains, and when their connection has reached its age.
 
 use std::sync::Arc;
 
 use futures::stream::{self, BoxStream, Stream, StreamExt};
+use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use super::accept::Accepted;
@@ -39,9 +40,13 @@ impl Watcher {
     }
 }
 
-/// The messages of a call. Errors among them carry its request id, which is at hand here and not when they are made.
-pub(super) fn messages<T: 'static>(messages: impl Stream<Item = Result<T, Status>> + Send + 'static) -> Messages<T> {
+/// The messages of a call, until its connection is `old`: its client goes on from its cursor, on another connection. Errors among
+/// them carry the call's request id, which is at hand here and not when they are made.
+pub(super) fn messages<T: 'static>(
+    messages: impl Stream<Item = Result<T, Status>> + Send + 'static,
+    old: CancellationToken,
+) -> Messages<T> {
     let request_id = trace::request_id();
-    let mut messages = messages.boxed();
+    let mut messages = messages.take_until(old.cancelled_owned()).boxed();
     stream::poll_fn(move |cx| trace::with_request_id(&request_id, || messages.poll_next_unpin(cx))).boxed()
 }

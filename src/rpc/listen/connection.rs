@@ -28,7 +28,7 @@ pub(super) async fn serve(stream: TcpStream, admission: Admission, acceptor: Arc
     let end_of_handshake = Instant::now() + settings.handshake_timeout;
     let info = TcpConnectInfo { local_addr: stream.local_addr().ok(), remote_addr: Some(admission.peer) };
     let shares = ConnectionShares::new(settings.max_message_bytes);
-    let stack = acceptor.stack.clone();
+    let (old, stack) = (shares.old(), acceptor.stack.clone());
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(info.clone());
@@ -51,7 +51,7 @@ pub(super) async fn serve(stream: TcpStream, admission: Admission, acceptor: Arc
     let mut age_grace = settings.max_connection_age_grace;
     tokio::select! {
         _ = connection.as_mut() => return,
-        () = sleep(with_jitter(settings.max_connection_age)) => {}
+        () = sleep(with_jitter(settings.max_connection_age)) => old.cancel(),
         () = acceptor.cut.cancelled() => return,
         // How long calls may go on then is for the drain to say, which cuts the rest off.
         () = acceptor.closing.cancelled() => age_grace = Duration::MAX,

@@ -40,7 +40,7 @@ pub(super) async fn watch(
     let (call, after) = accept_as(request, |call| place(app, &call.message.cursor))?;
     let watch = revocations::watch(app, after).await?;
     let watching = Watching { watcher: Watcher::of(app, &call)?, watch, told_at: None };
-    Ok(Response::new(messages(stream::try_unfold(watching, next))))
+    Ok(Response::new(messages(stream::try_unfold(watching, next), call.connection_old()?)))
 }
 
 /// The place that a cursor stands for; none at the beginning.

@@ -40,7 +40,8 @@ pub(in crate::rpc::admin) async fn watch(
     })?;
     let watcher = Watcher::of(app, &call)?;
     let watch = audit::watch(app.clone(), filter, after).await?;
-    Ok(Response::new(messages(stream::try_unfold(Watching { watcher, watch, stream, told_at: None }, next))))
+    let watching = Watching { watcher, watch, stream, told_at: None };
+    Ok(Response::new(messages(stream::try_unfold(watching, next), call.connection_old()?)))
 }
 
 /// The next message, with what the one after it needs; none when the service stops.

@@ -1,12 +1,13 @@
 //! The age of a connection: its client is told to open another one, and what it has begun is finished.
 
 use futures::future::join;
-use keyward::proto::keyward::v1::GetOriginRequest;
 use keyward::proto::keyward::v1::session_service_client::SessionServiceClient;
+use keyward::proto::keyward::v1::{GetOriginRequest, WatchAuditEventsRequest, WatchRevocationsRequest};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
 use super::wire::Wire;
+use crate::admin::service;
 use crate::harness::{Settings, TestApp, within_patience};
 
 fn ageing() -> Settings {
@@ -47,4 +48,17 @@ async fn what_outlasts_the_grace_of_an_old_connection_is_cut_off() {
     let mut watch = client.watch(HealthCheckRequest::default()).await.unwrap().into_inner();
     let end = async { while let Ok(Some(_)) = watch.message().await {} };
     within_patience("the stream to be cut off", end).await;
+}
+
+#[tokio::test]
+async fn streams_that_can_be_resumed_end_with_the_age_of_their_connection() {
+    let app = TestApp::with(ageing().set("server.max_connection_age_grace", "10m")).await;
+    let service = service(&app, &["tokens.introspect", "audit.read"]).await;
+    let mut revocations = service.sessions().watch_revocations(WatchRevocationsRequest::default()).await.unwrap();
+    let mut events = service.admin().watch_audit_events(WatchAuditEventsRequest::default()).await.unwrap();
+    let end = async {
+        while revocations.get_mut().message().await.unwrap().is_some() {}
+        while events.get_mut().message().await.unwrap().is_some() {}
+    };
+    within_patience("the streams to end without an error", end).await;
 }
