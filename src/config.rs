@@ -24,7 +24,7 @@ mod redis_url;
 mod required;
 mod revocations;
 mod secret;
-pub(crate) mod server;
+mod server;
 mod sessions;
 mod smtp;
 #[cfg(test)]

@@ -38,9 +38,9 @@ pub async fn serve(
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/.well-known/jwks.json", get(jwks))
-        .with_state((app.clone(), leaving));
+        .with_state((app, leaving));
     let stack = ServiceExt::<Request<Body>>::map_response(router, |response: Response| response.map(Body::new));
-    let acceptor = Acceptor::http1(&app.config.server, Stack::new(stack), connections, ended);
+    let acceptor = Acceptor::http1(Stack::new(stack), connections, ended);
     acceptor.accept(listener).await;
     acceptor.cut();
 }

@@ -97,10 +97,10 @@ pub async fn serve(
     closing: CancellationToken,
 ) {
     let Services { routes, gate, .. } = services;
-    let (settings, calls) = (gate.app.config.server.clone(), TaskTracker::new());
-    let acceptor = Acceptor::http2(&settings, stack(&gate, routes, calls.clone()), connections, closing);
+    let (grace, calls) = (gate.app.config.server.shutdown_grace, TaskTracker::new());
+    let acceptor = Acceptor::http2(stack(&gate, routes, calls.clone()), connections, closing);
     acceptor.accept(listener).await;
-    drain::until_over(&calls, &acceptor.open, settings.shutdown_grace).await;
+    drain::until_over(&calls, &acceptor.open, grace).await;
     acceptor.cut();
 }
 

@@ -17,7 +17,6 @@ use tower::util::BoxCloneSyncService;
 
 use super::connection;
 use super::connections::Connections;
-use crate::config::server::Server;
 
 /// Who answers the calls of a listener.
 pub(in crate::rpc) type Stack = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
@@ -43,26 +42,20 @@ const TCP_KEEPALIVE: TcpKeepalive =
 
 /// Takes connections, and serves their calls by one stack.
 pub(in crate::rpc) struct Acceptor {
-    pub(super) settings: Server,
     pub(super) stack: Stack,
     pub(super) protocol: Builder<TokioExecutor>,
     /// From then on no connection is taken, and those that are open are closed when their calls are over.
     pub(super) closing: CancellationToken,
     /// From then on no connection is open.
     pub(super) cut: CancellationToken,
-    connections: Arc<Connections>,
+    pub(super) connections: Arc<Connections>,
     /// The open connections.
     pub(in crate::rpc) open: TaskTracker,
 }
 
 impl Acceptor {
     /// For gRPC: HTTP/2 and nothing else.
-    pub(in crate::rpc) fn http2(
-        settings: &Server,
-        stack: Stack,
-        connections: Arc<Connections>,
-        closing: CancellationToken,
-    ) -> Arc<Self> {
+    pub(in crate::rpc) fn http2(stack: Stack, connections: Arc<Connections>, closing: CancellationToken) -> Arc<Self> {
         let mut protocol = Builder::new(TokioExecutor::new()).http2_only();
         protocol
             .http2()
@@ -70,31 +63,25 @@ impl Acceptor {
             .keep_alive_interval(HTTP2_KEEPALIVE.0)
             .keep_alive_timeout(HTTP2_KEEPALIVE.1)
             .max_header_list_size(MAX_HEADER_BYTES)
-            .max_concurrent_streams(settings.max_streams_per_connection);
-        Self::of(protocol, settings, stack, connections, closing)
+            .max_concurrent_streams(connections.app.config.server.max_streams_per_connection);
+        Self::of(protocol, stack, connections, closing)
     }
 
     /// For probes, monitoring and the public keys: HTTP/1 and nothing else.
-    pub(in crate::rpc) fn http1(
-        settings: &Server,
-        stack: Stack,
-        connections: Arc<Connections>,
-        closing: CancellationToken,
-    ) -> Arc<Self> {
+    pub(in crate::rpc) fn http1(stack: Stack, connections: Arc<Connections>, closing: CancellationToken) -> Arc<Self> {
         let mut protocol = Builder::new(TokioExecutor::new()).http1_only();
         protocol.http1().timer(TokioTimer::new()).header_read_timeout(HTTP1_IDLE).max_buf_size(HTTP1_BUFFER);
-        Self::of(protocol, settings, stack, connections, closing)
+        Self::of(protocol, stack, connections, closing)
     }
 
     fn of(
         protocol: Builder<TokioExecutor>,
-        settings: &Server,
         stack: Stack,
         connections: Arc<Connections>,
         closing: CancellationToken,
     ) -> Arc<Self> {
         let (cut, open) = (CancellationToken::new(), TaskTracker::new());
-        Arc::new(Self { settings: settings.clone(), stack, protocol, closing, cut, connections, open })
+        Arc::new(Self { stack, protocol, closing, cut, connections, open })
     }
 
     /// Takes connections until the listener is closing, and closes it.

@@ -24,7 +24,7 @@ use super::shares::ConnectionShares;
 
 /// Serves the calls of a connection until the client or its age ends it, or the listener does.
 pub(super) async fn serve(stream: TcpStream, admission: Admission, acceptor: Arc<Acceptor>) {
-    let settings = &acceptor.settings;
+    let settings = &acceptor.connections.app.config.server;
     let end_of_handshake = Instant::now() + settings.handshake_timeout;
     let info = TcpConnectInfo { local_addr: stream.local_addr().ok(), remote_addr: Some(admission.peer) };
     let shares = ConnectionShares::new(settings.max_message_bytes);

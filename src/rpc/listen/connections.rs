@@ -27,7 +27,7 @@ pub struct TooFewFiles;
 /// The open connections of all listeners, within `server.max_connections` and `server.max_connections_per_address`.
 #[derive(Debug)]
 pub struct Connections {
-    app: Arc<App>,
+    pub(super) app: Arc<App>,
     state: Mutex<State>,
 }
 
