@@ -256,7 +256,7 @@ impl From<TokenRefusal> for Error {
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable(_) => Self::DatabaseUnavailable(error),
+            StoreError::Unavailable(_) | StoreError::ReadOnly => Self::DatabaseUnavailable(error),
             _ => Self::internal(error),
         }
     }

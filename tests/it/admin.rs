@@ -4,6 +4,7 @@ mod access;
 mod audit;
 mod cleanup;
 mod create_user;
+mod database_url;
 mod last_admin;
 mod list_many_users;
 mod list_users;

@@ -2,6 +2,7 @@
 
 mod connections;
 mod database;
+mod language;
 mod log;
 mod mail;
 mod restart;

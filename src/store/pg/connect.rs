@@ -1,23 +1,35 @@
-//! Opening one connection: the URL, TLS by its `sslmode`, and the session's settings.
+//! Opening one connection: the hosts of the URL in turn, TLS by its `sslmode`, and the session's settings.
 //!
 //! `sslmode` means what it means to libpq: `disable`, `prefer` (the default) and `require` encrypt without asking who is
 //! there; `verify-ca` and `verify-full` check the certificate against `sslrootcert`, or the system's roots without one.
 
+mod hosts;
+
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use diesel::ConnectionError;
-use diesel_async::pooled_connection::SetupCallback;
-use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
-use futures::FutureExt;
 use rustls::ClientConfig;
-use tokio_postgres::Client;
-use tokio_postgres::config::SslMode;
+use tokio::time::{Instant, timeout};
+use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::tls::{self, Verification};
+use super::connection::{Connection, Driver, Wire};
+use super::epochs::Epochs;
+use super::error::DriverError;
+use super::tls;
+use super::url::DatabaseUrl;
 use crate::config::Database;
+use hosts::{Host, Hosts};
+
+/// How much longer than `database.statement_timeout`, at which the server ends a statement, an answer is waited for.
+const ANSWER_MARGIN: Duration = Duration::from_secs(2);
+
+/// Keepalive of a connection on which nothing is under way, where the URL sets none.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+const KEEPALIVE_RETRIES: u32 = 3;
 
 /// Why a database URL cannot be used. Never shows the URL, which may hold a password.
 #[derive(Debug, thiserror::Error)]
@@ -25,101 +37,237 @@ pub enum ConnectError {
     /// It is not a PostgreSQL URL.
     #[error("database.url is not a PostgreSQL URL")]
     Url(#[source] tokio_postgres::Error),
-    /// Its `sslmode` is none of those that PostgreSQL knows.
-    #[error("database.url has an unknown sslmode")]
-    SslMode,
+    /// A part of it cannot be used.
+    #[error("database.url: {part} {problem}")]
+    Part {
+        /// The name of a parameter, or another part of a URL.
+        part: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// The trusted certificates could not be read.
     #[error("the certificates to verify the database with could not be read")]
     Certificates(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+impl ConnectError {
+    /// A part of the URL that cannot be used.
+    pub(super) fn part(part: impl Into<String>, problem: &'static str) -> Self {
+        Self::Part { part: part.into(), problem }
+    }
+}
+
+/// No host of the URL could be connected to in time: each by its name, with its own reason.
+#[derive(Debug)]
+pub struct Unreachable(Vec<(String, DriverError)>);
+
+impl fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (host, error)) in self.0.iter().enumerate() {
+            write!(f, "{}{host}: {error}", if index == 0 { "" } else { "; " })?;
+            let mut cause = std::error::Error::source(error);
+            while let Some(error) = cause {
+                write!(f, ": {error}")?;
+                cause = error.source();
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Unreachable {}
+
+impl Unreachable {
+    /// Whether every host knows no such user or database, or wants another password: waiting does not help.
+    pub(super) fn is_refusal(&self) -> bool {
+        !self.0.is_empty() && self.0.iter().all(|(_, error)| error.is_refusal())
+    }
+}
+
 /// Opens connections to one database.
 #[derive(Clone)]
 pub(super) struct Connector {
-    config: Arc<tokio_postgres::Config>,
+    hosts: Arc<Hosts>,
     tls: Arc<ClientConfig>,
-    settings: String,
+    session: Arc<str>,
+    /// How long opening one connection may take, all hosts together.
     patience: Duration,
+    /// How long one exchange may take.
+    longest: Duration,
+    epochs: Arc<Epochs>,
 }
 
 impl Connector {
     /// Reads the URL.
     pub(super) fn new(url: &str, settings: &Database) -> Result<Self, ConnectError> {
-        let (url, verification) = tls::verification_of(url)?;
-        let mut config: tokio_postgres::Config = url.parse().map_err(ConnectError::Url)?;
-        if verification != Verification::AsUrlSays {
-            config.ssl_mode(SslMode::Require);
-        }
-        if config.get_connect_timeout().is_none() {
-            config.connect_timeout(settings.acquire_timeout);
-        }
-        if config.get_application_name().is_none() {
-            config.application_name("keyward");
-        }
-        config.keepalives_idle(Duration::from_secs(30));
+        let mut url = DatabaseUrl::parse(url)?;
+        let longest = settings.statement_timeout.saturating_add(ANSWER_MARGIN);
+        set_defaults(&mut url, longest);
         let milliseconds = settings.statement_timeout.as_millis();
+        let session = format!(
+            "SET TIME ZONE 'UTC'; SET statement_timeout = {milliseconds}; SET lock_timeout = {milliseconds}; \
+             SET idle_in_transaction_session_timeout = {}",
+            milliseconds.saturating_mul(2)
+        );
         Ok(Self {
-            config: Arc::new(config),
-            tls: Arc::new(tls::client_config(&verification)?),
-            settings: format!(
-                "SET statement_timeout = {milliseconds}; SET lock_timeout = {milliseconds}; \
-                 SET idle_in_transaction_session_timeout = {}",
-                milliseconds * 2
-            ),
-            patience: settings.acquire_timeout,
+            tls: Arc::new(tls::client_config(&url.verification)?),
+            patience: url.patience(settings.acquire_timeout),
+            hosts: Arc::new(Hosts::of(url)),
+            session: session.into(),
+            longest,
+            epochs: Arc::default(),
         })
     }
 
-    /// One connection, ready for use, within the patience that the settings give.
-    pub(super) async fn connect(&self) -> Result<AsyncPgConnection, ConnectionError> {
-        tokio::time::timeout(self.patience, self.open())
-            .await
-            .unwrap_or_else(|_| Err(ConnectionError::BadConnection("timed out while connecting".to_owned())))
+    /// The epochs of the connections opened here.
+    pub(super) fn epochs(&self) -> &Epochs {
+        &self.epochs
     }
 
-    async fn open(&self) -> Result<AsyncPgConnection, ConnectionError> {
-        let tls = MakeRustlsConnect::new(self.tls.as_ref().clone());
-        let (client, connection) =
-            self.config.connect(tls).await.map_err(|error| ConnectionError::BadConnection(with_cause(&error)))?;
-        let mut connection = AsyncPgConnection::try_from_client_and_connection(client, connection).await?;
-        connection.batch_execute(&self.settings).await.map_err(ConnectionError::CouldntSetupConfiguration)?;
-        Ok(connection)
+    /// One connection, ready for use.
+    pub(super) async fn connect(&self) -> Result<Connection, Unreachable> {
+        // What is learnt about the database from now on holds for this connection too.
+        let epoch = self.epochs.current();
+        let BareClient { client, driver } = self.open(Some(&self.session)).await?;
+        Ok(Connection::new(client, Wire::new(driver, self.longest, (self.epochs.clone(), epoch))))
     }
 
     /// A bare client, without the session's settings: for what is asked before there is a pool.
-    pub(super) async fn client(&self) -> Result<Client, tokio_postgres::Error> {
-        // In a box, because it is large and part of futures that are moved.
-        let connecting = Box::pin(self.config.connect(MakeRustlsConnect::new(self.tls.as_ref().clone())));
-        let (client, connection) = connecting.await?;
-        // Ends with the client. Its errors are the client's too.
-        tokio::spawn(connection);
-        Ok(client)
+    pub(super) async fn client(&self) -> Result<BareClient, Unreachable> {
+        self.open(None).await
     }
 
-    /// The form in which the pool asks for it.
-    pub(super) fn into_setup(self) -> SetupCallback<AsyncPgConnection> {
-        Box::new(move |_| {
-            let connector = self.clone();
-            async move { connector.connect().await }.boxed()
-        })
+    /// Connects to the first host that takes a connection. Each host has an equal share of the time that is left, so that a
+    /// silent one does not keep the next from being tried.
+    async fn open(&self, session: Option<&str>) -> Result<BareClient, Unreachable> {
+        let end = Instant::now() + self.patience;
+        let mut tried = Vec::new();
+        for (left, host) in self.hosts.in_turn() {
+            let share = self.hosts.limit(share_of(end, left));
+            // In a box, because it is large and part of futures that are moved.
+            match Box::pin(self.open_host(host, Instant::now() + share, session)).await {
+                Ok(opened) => {
+                    host.answered();
+                    return Ok(opened);
+                }
+                Err(error) => {
+                    host.failed();
+                    tried.push((host.name().to_owned(), error));
+                }
+            }
+        }
+        Err(Unreachable(tried))
+    }
+
+    /// Tries the addresses of one host, which share its time in the same way.
+    async fn open_host(&self, host: &Host, end: Instant, session: Option<&str>) -> Result<BareClient, DriverError> {
+        let whole = end.saturating_duration_since(Instant::now());
+        let mut failure = DriverError::Silent(whole);
+        let addresses = match timeout(whole, host.addresses(self.hosts.are_at_random())).await {
+            Ok(addresses) => addresses.map_err(DriverError::Lookup)?,
+            Err(_elapsed) => return Err(failure),
+        };
+        for (left, config) in counted_down(&addresses) {
+            let share = share_of(end, left);
+            match timeout(share, self.open_at(config, session)).await {
+                Ok(Ok(opened)) => return Ok(opened),
+                Ok(Err(error)) => failure = error.into(),
+                Err(_elapsed) => failure = DriverError::Silent(share),
+            }
+        }
+        Err(failure)
+    }
+
+    async fn open_at(&self, config: &Config, session: Option<&str>) -> Result<BareClient, tokio_postgres::Error> {
+        let tls = MakeRustlsConnect::new(self.tls.as_ref().clone());
+        let (client, connection) = config.connect(tls).await?;
+        let driver = Driver::start(connection);
+        if let Some(session) = session {
+            client.batch_execute(session).await?;
+        }
+        Ok(BareClient { client, driver })
     }
 }
 
-/// The driver's own words are "db error"; the server's are behind them.
-fn with_cause(error: &tokio_postgres::Error) -> String {
-    std::error::Error::source(error).map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
+/// A client, with the task that reads and writes for it.
+pub(super) struct BareClient {
+    client: Client,
+    driver: Driver,
 }
 
-/// Logs why a connection could not be opened; the caller only learns that none came in time.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct LogConnectErrors;
+impl Deref for BareClient {
+    type Target = Client;
 
-impl<E: fmt::Display> bb8::ErrorSink<E> for LogConnectErrors {
-    fn sink(&self, error: E) {
-        tracing::warn!(error = %error, "could not open a connection to the database");
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+/// Sets what the URL does not, so that a host that vanished is noticed with and without a statement under way.
+fn set_defaults(url: &mut DatabaseUrl, longest: Duration) {
+    if url.config.get_application_name().is_none() {
+        url.config.application_name("keyward");
+    }
+    if !url.sets("tcp_user_timeout") {
+        url.config.tcp_user_timeout(longest.saturating_add(ANSWER_MARGIN));
+    }
+    if !url.sets("keepalives_idle") {
+        url.config.keepalives_idle(KEEPALIVE_IDLE);
+    }
+    if !url.sets("keepalives_interval") {
+        url.config.keepalives_interval(KEEPALIVE_INTERVAL);
+    }
+    if !url.sets("keepalives_retries") {
+        url.config.keepalives_retries(KEEPALIVE_RETRIES);
+    }
+}
+
+/// The items, each with the number of those that are left, itself included.
+fn counted_down<T>(items: &[T]) -> impl Iterator<Item = (u32, &T)> {
+    (1..=u32::try_from(items.len()).unwrap_or(u32::MAX)).rev().zip(items)
+}
+
+/// The share of one of those that are left in the time until `end`.
+fn share_of(end: Instant, left: u32) -> Duration {
+    end.saturating_duration_since(Instant::now()) / left.max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::time::Duration;
+
+    use super::{DatabaseUrl, set_defaults};
+
+    const LONGEST: Duration = Duration::from_secs(7);
+
+    #[test]
+    fn a_host_that_vanished_is_noticed_where_the_url_says_nothing() {
+        let mut url = DatabaseUrl::parse("postgres://h/d").unwrap();
+        set_defaults(&mut url, LONGEST);
+        let set = url.config;
+        assert_eq!(set.get_tcp_user_timeout(), Some(&Duration::from_secs(9)));
+        assert_eq!(set.get_keepalives_idle(), Duration::from_secs(30));
+        assert_eq!(set.get_keepalives_interval(), Some(Duration::from_secs(5)));
+        assert_eq!(set.get_keepalives_retries(), Some(3));
+        assert_eq!(set.get_application_name(), Some("keyward"));
     }
 
-    fn boxed_clone(&self) -> Box<dyn bb8::ErrorSink<E>> {
-        Box::new(*self)
+    #[test]
+    fn what_the_url_says_is_kept() {
+        // Two hours is the driver's own default, and 0 stands for that of the system.
+        let mut url = DatabaseUrl::parse(
+            "postgres://h/d?keepalives_idle=7200&keepalives_interval=9&keepalives_count=8&tcp_user_timeout=0\
+             &application_name=mine",
+        )
+        .unwrap();
+        set_defaults(&mut url, LONGEST);
+        let set = url.config;
+        assert_eq!(set.get_tcp_user_timeout(), None);
+        assert_eq!(set.get_keepalives_idle(), Duration::from_hours(2));
+        assert_eq!(set.get_keepalives_interval(), Some(Duration::from_secs(9)));
+        assert_eq!(set.get_keepalives_retries(), Some(8));
+        assert_eq!(set.get_application_name(), Some("mine"));
     }
 }

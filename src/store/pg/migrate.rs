@@ -16,7 +16,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use secrecy::SecretString;
 
 use super::server::{Server, ServerError};
-use super::{ConnectError, Connection};
+use super::{ConnectError, Connection, Unreachable};
 use crate::config::Database;
 use lock::LockWait;
 
@@ -34,7 +34,7 @@ pub enum MigrateError {
     Server(#[from] ServerError),
     /// The database cannot be reached.
     #[error("could not connect to the database")]
-    Unreachable(#[source] diesel::ConnectionError),
+    Unreachable(#[source] Unreachable),
     /// The migration's transaction could not be begun, locked or committed.
     #[error("the transaction of a migration failed")]
     Transaction(#[source] diesel::result::Error),
@@ -149,7 +149,9 @@ impl<S: MigrationSource<Pg> + Send + Sync + 'static> Migrator<'_, S> {
             "{set} statement_timeout = 0; {set} idle_in_transaction_session_timeout = 0; {set} lock_timeout = {}",
             self.settings.migrate_timeout.as_millis()
         );
-        conn.batch_execute(&limits).await.map_err(MigrateError::Transaction)
+        conn.batch_execute(&limits).await.map_err(MigrateError::Transaction)?;
+        conn.wait_without_end();
+        Ok(())
     }
 
     /// Runs diesel's migrations, which block, on a thread that may.

@@ -13,9 +13,9 @@ use diesel::pg::Pg;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
+use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow};
 
-use super::connect::{ConnectError, Connector};
+use super::connect::{BareClient, ConnectError, Connector, Unreachable};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Database;
 use crate::policy::clock_skew::ClockReading;
@@ -37,8 +37,11 @@ const APPLIED: &str = "SELECT version FROM __diesel_schema_migrations";
 pub enum ServerError {
     /// It knows no such database or user, or wants another password: waiting does not help.
     #[error("the database refuses the connection")]
-    Refused(#[source] tokio_postgres::Error),
+    Refused(#[source] Unreachable),
     /// It is away, starting, or has no connection to spare.
+    #[error("the database could not be connected to")]
+    Unconnected(#[source] Unreachable),
+    /// It was connected to, and could not be asked.
     #[error("the database could not be asked")]
     Unreachable(#[source] tokio_postgres::Error),
     /// It did not answer in time.
@@ -54,10 +57,13 @@ pub enum ServerError {
 
 impl From<tokio_postgres::Error> for ServerError {
     fn from(error: tokio_postgres::Error) -> Self {
-        // Class 28: invalid authorization. Class 3D: no such database.
-        let refused =
-            error.code().is_some_and(|state| ["28", "3D"].iter().any(|class| state.code().starts_with(class)));
-        if refused { Self::Refused(error) } else { Self::Unreachable(error) }
+        Self::Unreachable(error)
+    }
+}
+
+impl From<Unreachable> for ServerError {
+    fn from(error: Unreachable) -> Self {
+        if error.is_refusal() { Self::Refused(error) } else { Self::Unconnected(error) }
     }
 }
 
@@ -154,8 +160,8 @@ impl Server {
         }
     }
 
-    pub(super) async fn client(&self) -> Result<Client, ServerError> {
-        self.bounded(self.connector.client()).await
+    pub(super) async fn client(&self) -> Result<BareClient, ServerError> {
+        Ok(self.connector.client().await?)
     }
 
     /// Gives an answer as long as a call would wait for a connection.

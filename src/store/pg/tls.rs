@@ -1,4 +1,4 @@
-//! TLS to PostgreSQL: what libpq's `sslmode` and `sslrootcert` ask for, which the driver does not know in full.
+//! TLS to PostgreSQL: the check of certificates that `sslmode` and `sslrootcert` ask for, which the driver does not know in full.
 
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ use super::connect::ConnectError;
 /// How the server's certificate is checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verification {
-    /// Not at all: `disable`, `prefer`, `require`, or no `sslmode`; the driver knows these.
-    AsUrlSays,
+    /// Not at all: `disable`, `prefer`, `require`, or no `sslmode`.
+    None,
     /// It must be signed by a trusted authority (`verify-ca`), and be the host's own as well (`verify-full`).
     Certificate {
         /// Whether the host name must match.
@@ -25,47 +25,11 @@ pub(super) enum Verification {
     },
 }
 
-/// The URL without what the driver does not know, and the verification that it asked for.
-pub(super) fn verification_of(url: &str) -> Result<(String, Verification), ConnectError> {
-    let Some((base, query)) = url.split_once('?') else {
-        return Ok((url.to_owned(), Verification::AsUrlSays));
-    };
-    let mut rest = Vec::new();
-    let mut mode = None;
-    let mut root_file = None;
-    for pair in query.split('&') {
-        match pair.split_once('=') {
-            Some(("sslmode", value)) => mode = Some(value),
-            Some(("sslrootcert", value)) => root_file = Some(value.replace("%2F", "/").replace("%2f", "/")),
-            _ => rest.push(pair.to_owned()),
-        }
-    }
-    let verification = match mode {
-        Some("verify-full") => Verification::Certificate { host_name: true, root_file },
-        Some("verify-ca") => Verification::Certificate { host_name: false, root_file },
-        // As in libpq, naming the authorities asks for them to be used.
-        Some("require") if root_file.is_some() => Verification::Certificate { host_name: false, root_file },
-        // The driver has no `allow`; `prefer` differs only in what it tries first.
-        Some("allow") => {
-            rest.push("sslmode=prefer".to_owned());
-            Verification::AsUrlSays
-        }
-        Some(known @ ("disable" | "prefer" | "require")) => {
-            rest.push(format!("sslmode={known}"));
-            Verification::AsUrlSays
-        }
-        None => Verification::AsUrlSays,
-        Some(_) => return Err(ConnectError::SslMode),
-    };
-    let url = if rest.is_empty() { base.to_owned() } else { format!("{base}?{}", rest.join("&")) };
-    Ok((url, verification))
-}
-
 /// The TLS client that does this verification.
 pub(super) fn client_config(verification: &Verification) -> Result<ClientConfig, ConnectError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier: Arc<dyn ServerCertVerifier> = match verification {
-        Verification::AsUrlSays => Arc::new(Lenient { provider: provider.clone(), authority: None }),
+        Verification::None => Arc::new(Lenient { provider: provider.clone(), authority: None }),
         Verification::Certificate { host_name, root_file } => {
             let roots = roots(root_file.as_deref())?;
             let strict = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
@@ -83,19 +47,40 @@ pub(super) fn client_config(verification: &Verification) -> Result<ClientConfig,
     Ok(config)
 }
 
+/// The trusted authorities. One certificate of a file that cannot be used makes the whole file an error; of the system's
+/// store, a warning, because nobody may be able to mend it.
 fn roots(file: Option<&str>) -> Result<RootCertStore, ConnectError> {
     let mut roots = RootCertStore::empty();
-    if let Some(file) = file.filter(|file| *file != "system") {
-        for certificate in
-            CertificateDer::pem_file_iter(file).map_err(|error| ConnectError::Certificates(Box::new(error)))?
-        {
-            let certificate = certificate.map_err(|error| ConnectError::Certificates(Box::new(error)))?;
-            roots.add(certificate).map_err(|error| ConnectError::Certificates(Box::new(error)))?;
+    let Some(file) = file.filter(|file| *file != "system") else {
+        let found = rustls_native_certs::load_native_certs();
+        for error in &found.errors {
+            tracing::warn!(error = %error, "a part of the system's trusted certificates could not be read");
         }
-    } else {
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        let (_, ignored) = roots.add_parsable_certificates(found.certs);
+        if ignored > 0 {
+            tracing::warn!(count = ignored, "some of the system's trusted certificates cannot be used");
+        }
+        return Ok(roots);
+    };
+    let unusable = |error: Box<dyn std::error::Error + Send + Sync>| ConnectError::Certificates(error);
+    let text = std::fs::read(file).map_err(|error| unusable(error.into()))?;
+    let certificates = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();
+    let certificates = certificates.map_err(|error| unusable(error.into()))?;
+    // The reader leaves out what has another label, such as OpenSSL's TRUSTED CERTIFICATE, or no end.
+    let begun = text.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"-----BEGIN ")).count();
+    let keys = text.split(|byte| *byte == b'\n').filter(|line| is_key(line)).count();
+    if certificates.len() + keys != begun || certificates.is_empty() {
+        return Err(unusable(format!("{} of {begun} sections are certificates", certificates.len()).into()));
+    }
+    for certificate in certificates {
+        roots.add(certificate).map_err(|error| unusable(error.into()))?;
     }
     Ok(roots)
+}
+
+/// Whether this line begins a private key, which may stand beside certificates and is not used.
+fn is_key(line: &[u8]) -> bool {
+    line.starts_with(b"-----BEGIN ") && line.trim_ascii_end().ends_with(b"PRIVATE KEY-----")
 }
 
 /// Accepts what `require` and `verify-ca` accept: any certificate, or any that an authority signed for whatever host.
@@ -155,28 +140,34 @@ impl ServerCertVerifier for Lenient {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
-    use super::{Verification, verification_of};
+    use super::roots;
 
-    #[test]
-    fn what_the_driver_knows_stays_in_the_url() {
-        let (url, verification) = verification_of("postgres://h/d?application_name=x&sslmode=require").unwrap();
-        assert_eq!(url, "postgres://h/d?application_name=x&sslmode=require");
-        assert_eq!(verification, Verification::AsUrlSays);
+    const GOOD: &str = include_str!("tls/authority.pem");
+
+    fn read(text: &str) -> Result<usize, String> {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("ca.pem");
+        std::fs::write(&file, text).unwrap();
+        roots(file.to_str()).map(|roots| roots.len()).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn verification_is_taken_out_of_the_url() {
-        let (url, verification) =
-            verification_of("postgres://h/d?sslmode=verify-full&sslrootcert=%2Fetc%2Fca.pem").unwrap();
-        assert_eq!(url, "postgres://h/d");
-        assert_eq!(
-            verification,
-            Verification::Certificate { host_name: true, root_file: Some("/etc/ca.pem".to_owned()) }
-        );
+    fn one_bad_certificate_among_good_ones_is_an_error() {
+        assert_eq!(read(GOOD), Ok(1));
+        assert_eq!(read(&format!("# a comment\r\n{GOOD}\n{GOOD}")), Ok(2));
+        let garbage = GOOD.replace("MII", "AAA");
+        let trusted = GOOD.replace("CERTIFICATE", "TRUSTED CERTIFICATE");
+        let cut = GOOD.split("-----END").next().unwrap();
+        for bad in [&garbage, &trusted, cut] {
+            assert!(read(bad).is_err(), "{bad}");
+            assert!(read(&format!("{GOOD}\n{bad}")).is_err(), "{bad}");
+            assert!(read(&format!("{bad}\n{GOOD}")).is_err(), "{bad}");
+        }
+        assert!(read("").is_err() && read("no certificate").is_err());
     }
 
     #[test]
-    fn an_unknown_mode_is_refused() {
-        assert!(verification_of("postgres://h/d?sslmode=verify").is_err());
+    fn a_file_that_is_missing_is_an_error() {
+        assert!(roots(Some("/no/such/file.pem")).is_err());
     }
 }

@@ -5,10 +5,11 @@
 
 use std::collections::BTreeSet;
 
+use tokio_postgres::Statement;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Statement};
 
 use super::{Server, ServerError};
+use crate::store::pg::connect::BareClient;
 
 /// How many clients take turns.
 const CLIENTS: usize = 3;
@@ -65,7 +66,7 @@ fn is_lost(error: &tokio_postgres::Error) -> bool {
 
 /// A client with a prepared statement, and the server processes that have executed it.
 struct Prober {
-    client: Client,
+    client: BareClient,
     statement: Statement,
     processes: BTreeSet<i32>,
 }
