@@ -12,6 +12,7 @@ use crate::config::{Config, ConfigError};
 use crate::database::{self, DatabaseUnusable};
 use crate::flows;
 use crate::flows::audit::{HeldEvents, Trail};
+use crate::flows::health::DatabaseHealth;
 use crate::flows::limits::LimitRules;
 use crate::flows::networks::Networks;
 use crate::flows::roles::CopiedPermissions;
@@ -41,6 +42,8 @@ pub struct App {
     pub pool: Pool,
     /// The database, for jobs.
     pub job_pool: Pool,
+    /// Answer to the last probe of the database.
+    pub database_health: DatabaseHealth,
     /// What is derived from the master key.
     pub master: Master,
     /// The keys that sign and verify access tokens.
@@ -156,7 +159,7 @@ impl App {
         let url = config.database_url()?;
         database::require_schema(&config).await?;
         let pool = Pool::new(url, &config.database, config.database.max_connections.get())?;
-        let job_pool = Pool::new(url, &config.database, JOB_CONNECTIONS)?;
+        let job_pool = pool.sibling(JOB_CONNECTIONS);
         let limit_rules = LimitRules::new(&config);
         let limits = Limits::new(&config.throttle, &config.redis, limit_rules.longest())?;
         let hasher = Hasher::new(&config.passwords).map_err(StartError::Hasher)?;
@@ -174,6 +177,7 @@ impl App {
             clock,
             pool,
             job_pool,
+            database_health: DatabaseHealth::default(),
             master,
             keys: KeyRing::new(keys),
             signing_keys: SigningKeys::default(),
@@ -201,6 +205,8 @@ impl App {
         flows::signing_keys::follow(&app).await.map_err(StartError::Load)?;
         flows::service_keys::follow(&app).await.map_err(StartError::Load)?;
         flows::roles::follow(&app).await.map_err(StartError::Load)?;
+        // Readiness is told from the first moment. What is not well here, the job tells.
+        let _ = flows::health::probe(&app).await;
         // The first calls find a connection; if there is none to be had, they find memory.
         app.limits.probe(now).await;
         Ok(app)

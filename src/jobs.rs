@@ -24,6 +24,14 @@ use tokio_util::task::TaskTracker;
 use tonic_health::server::HealthReporter;
 
 use crate::app::App;
+use crate::config::Database;
+use crate::error::Error;
+
+/// How many statements, each as slow as it may be, fit into one round of a job.
+const STATEMENTS: u32 = 4;
+
+/// How much longer one round of a job may take.
+const ROUND_MARGIN: Duration = Duration::from_secs(10);
 
 /// How long a job that panicked rests before it is started again.
 const RESTART_AFTER: Duration = Duration::from_secs(1);
@@ -92,6 +100,20 @@ impl Jobs {
             }
         });
     }
+}
+
+/// Runs one round of a job. Every wait in it has an end of its own; this is the end of all of them together, so that a
+/// database that answers each time at the last moment does not hold the job up for long.
+async fn round<T>(app: &App, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let longest = round_limit(&app.config.database);
+    let ended = tokio::time::timeout(longest, work).await;
+    ended.unwrap_or_else(|_elapsed| Err(Error::internal(format!("the round of a job took longer than {longest:?}"))))
+}
+
+/// How long a round may take: a connection, and some statements.
+fn round_limit(settings: &Database) -> Duration {
+    let statements = settings.statement_timeout.saturating_mul(STATEMENTS);
+    settings.acquire_timeout.saturating_add(statements).saturating_add(ROUND_MARGIN)
 }
 
 /// Rests until the time is over or the service stops.

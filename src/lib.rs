@@ -156,6 +156,12 @@
 //! Log lines go to [standard error](stderr) through a bounded buffer and a thread of its own. When nobody reads them they are
 //! dropped and counted: no call, probe or job waits for the log, and panics are told there too.
 //!
+//! # A database that fails
+//!
+//! Every statement passes one place, [`Connection`](store::pg::Connection), which bounds the wait for each answer and knows
+//! whether one is outstanding. A connection without its answer is discarded. What one connection learns, a silence or a server
+//! that is read-only, holds for those opened before. The health job probes the database, and readiness is its last answer.
+//!
 //! # Many replicas
 //!
 //! A replica holds nothing that it cannot rebuild from Postgres or Redis. What must happen once is one statement, or happens

@@ -41,6 +41,8 @@ pub async fn run(
     tokio::spawn(http);
     let tasks = app.tasks.clone();
     let longest = app.config.database.statement_timeout.saturating_add(TASK_MARGIN);
+    // A mail that is being sent is sent to its end.
+    let longest_job = longest.max(app.config.mail.timeout.saturating_add(TASK_MARGIN));
     tokio::spawn(async move { drain_when(&app, told_to_stop, health, leaving).await });
 
     rpc::serve(services, listener, connections, draining).await;
@@ -50,7 +52,9 @@ pub async fn run(
         tracing::warn!("gave up waiting for what was left of calls");
     }
     drained.cancel();
-    jobs.stopped().await;
+    if tokio::time::timeout(longest_job, jobs.stopped()).await.is_err() {
+        tracing::warn!("gave up waiting for the jobs to end");
+    }
     // Until here it said that the service is draining; nobody waits for it.
     ended.cancel();
     Ok(())

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::pause;
+use super::{pause, round};
 use crate::app::App;
 use crate::error::causes;
 use crate::flows::audit;
@@ -19,8 +19,8 @@ pub(super) async fn run(app: Arc<App>, shutdown: CancellationToken) {
     let mut failing = false;
     loop {
         let ending = shutdown.is_cancelled();
-        let recorded = audit::record_held(&app, ending).await;
-        match recorded.and(audit::follow(&app).await) {
+        let recorded = round(&app, audit::record_held(&app, ending)).await;
+        match recorded.and(round(&app, audit::follow(&app)).await) {
             Ok(()) => failing = false,
             Err(error) if !failing => {
                 failing = true;

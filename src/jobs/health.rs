@@ -1,4 +1,4 @@
-//! Tells `grpc.health.v1` whether the service can serve, which it can when the database can.
+//! Probes the database, and tells `grpc.health.v1` whether the service can serve.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub(super) async fn run(
 ) {
     let mut last = None;
     while !draining.is_cancelled() {
-        let status = match health::check(&app).await {
+        let status = match health::probe(&app).await {
             Ok(()) => ServingStatus::Serving,
             Err(error) => {
                 if last != Some(ServingStatus::NotServing) {

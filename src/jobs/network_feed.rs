@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::pause;
+use super::{pause, round};
 use crate::app::App;
 use crate::flows::networks;
 
@@ -16,7 +16,7 @@ const INTERVAL: Duration = Duration::from_millis(250);
 pub(super) async fn run(app: Arc<App>, shutdown: CancellationToken) {
     let mut failing = false;
     while !shutdown.is_cancelled() {
-        match networks::follow(&app).await {
+        match round(&app, networks::follow(&app)).await {
             Ok(()) => failing = false,
             Err(error) if !failing => {
                 failing = true;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::pause;
+use super::{pause, round};
 use crate::app::App;
 use crate::error::causes;
 use crate::flows::revocations::{self, Position};
@@ -14,7 +14,7 @@ pub(super) async fn run(app: Arc<App>, shutdown: CancellationToken) {
     let mut position = Position::default();
     let mut failing = false;
     while !shutdown.is_cancelled() {
-        match revocations::follow(&app, &mut position).await {
+        match round(&app, revocations::follow(&app, &mut position)).await {
             Ok(()) => failing = false,
             Err(error) if !failing => {
                 failing = true;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::pause;
+use super::{pause, round};
 use crate::app::App;
 use crate::error::causes;
 use crate::flows::service_keys;
@@ -18,8 +18,8 @@ pub(super) async fn run(app: Arc<App>, shutdown: CancellationToken) {
     let mut failing = false;
     loop {
         let ending = shutdown.is_cancelled();
-        let followed = service_keys::follow(&app).await;
-        match followed.and(service_keys::record_uses(&app).await) {
+        let followed = round(&app, service_keys::follow(&app)).await;
+        match followed.and(round(&app, service_keys::record_uses(&app)).await) {
             Ok(()) => failing = false,
             Err(error) if !failing => {
                 failing = true;

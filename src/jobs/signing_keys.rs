@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::pause;
+use super::{pause, round};
 use crate::app::App;
 use crate::error::{Error, causes};
 use crate::flows::signing_keys::{self, Keeping};
@@ -17,7 +17,7 @@ const INTERVAL: Duration = Duration::from_millis(250);
 pub(super) async fn run(app: Arc<App>, shutdown: CancellationToken) {
     let (mut starting, mut failing) = (true, false);
     while !shutdown.is_cancelled() {
-        match turn(&app, starting).await {
+        match round(&app, turn(&app, starting)).await {
             Ok(()) => (starting, failing) = (false, false),
             Err(error) if !failing => {
                 failing = true;

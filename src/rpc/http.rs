@@ -56,10 +56,12 @@ async fn readyz(State((app, leaving)): State<(Arc<App>, CancellationToken)>) -> 
     if leaving.is_cancelled() {
         return (StatusCode::SERVICE_UNAVAILABLE, "draining\n");
     }
-    match health::check(&app).await {
-        Ok(()) if health::limits_degraded(&app) == Some(true) => (StatusCode::OK, "ready, degraded: Redis is away\n"),
-        Ok(()) => (StatusCode::OK, "ready\n"),
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database is unavailable\n"),
+    if !health::is_ready(&app) {
+        return (StatusCode::SERVICE_UNAVAILABLE, "the database is unavailable\n");
+    }
+    match health::limits_degraded(&app) {
+        Some(true) => (StatusCode::OK, "ready, degraded: Redis is away\n"),
+        _ => (StatusCode::OK, "ready\n"),
     }
 }
 

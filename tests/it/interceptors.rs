@@ -5,7 +5,7 @@ mod bodies;
 mod device;
 mod errors;
 mod fields;
-mod health;
+pub(crate) mod health;
 mod limits;
 mod network;
 mod peer;

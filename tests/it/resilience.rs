@@ -2,9 +2,11 @@
 
 mod connections;
 mod database;
+mod failover;
 mod language;
 mod log;
 mod mail;
 mod restart;
 mod shutdown;
+mod silence;
 mod start;

@@ -63,6 +63,18 @@ impl Database {
         Self::of(server, server.latin1_database().await)
     }
 
+    /// How to connect to this database at other addresses (`HOST:PORT`, several with commas).
+    pub(crate) fn url_at(&self, addresses: &str) -> String {
+        self.server.url_at(addresses, &self.name)
+    }
+
+    /// Says whether new sessions of this database begin read-only, as those of a standby do. Those that are open stay as they are.
+    pub(crate) async fn set_read_only(&self, read_only: bool) {
+        let (admin, setting) = (self.server.admin().await, if read_only { "on" } else { "off" });
+        let alter = format!("ALTER DATABASE {} SET default_transaction_read_only = {setting}", self.name);
+        admin.batch_execute(&alter).await.unwrap();
+    }
+
     fn of(server: &'static Server, name: String) -> Self {
         let url = server.url_of(&name);
         Self { server, name, url }

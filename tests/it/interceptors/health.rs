@@ -1,5 +1,7 @@
 //! `grpc.health.v1`, and what the platform asks over HTTP: whether calls can be served.
 
+use std::net::SocketAddr;
+
 use keyward::rpc::HEALTH_NAMES;
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
@@ -15,7 +17,14 @@ async fn check(app: &TestApp, service: &str) -> Result<ServingStatus, Status> {
     Ok(HealthClient::new(app.first().channel()).check(request).await?.into_inner().status())
 }
 
-async fn becomes(app: &TestApp, expected: ServingStatus) {
+/// Readiness follows the last probe of the database, and so some time after it.
+pub(crate) async fn becomes_ready(http: SocketAddr, ready: bool) {
+    let expected = if ready { "HTTP/1.1 200 OK" } else { "HTTP/1.1 503 Service Unavailable" };
+    let told = async { while get(http, "/readyz").await != expected {} };
+    within_patience(&format!("readiness to be {ready}"), told).await;
+}
+
+pub(crate) async fn becomes(app: &TestApp, expected: ServingStatus) {
     for name in HEALTH_NAMES {
         // Until the first report there is one for the server as a whole only.
         let told = async { while !check(app, name).await.is_ok_and(|status| status == expected) {} };
@@ -72,10 +81,9 @@ async fn the_platform_is_told_over_http() {
     app.database.go_away().await;
     // The process runs, and restarting it would help nobody.
     assert_eq!(get(http, "/healthz").await, "HTTP/1.1 200 OK");
-    assert_eq!(get(http, "/readyz").await, "HTTP/1.1 503 Service Unavailable");
+    becomes_ready(http, false).await;
     app.database.come_back().await;
-    let ready = async { while get(http, "/readyz").await != "HTTP/1.1 200 OK" {} };
-    within_patience("the service to be ready", ready).await;
+    becomes_ready(http, true).await;
     assert_eq!(get(http, "/").await, "HTTP/1.1 404 Not Found");
 }
 
