@@ -106,8 +106,12 @@ struct Attempt {
 
 impl Attempt {
     async fn end(&mut self, conclusion: Conclusion) {
-        if let Some(reserved) = self.reserved.take() {
-            limits::conclude(&self.app, &self.by, reserved, conclusion).await;
+        let Some(reserved) = self.reserved.take() else { return };
+        let (app, by) = (self.app.clone(), self.by.clone());
+        // On a task of its own, because the deadline of the call must not cancel it halfway and lose a failure.
+        let concluding = self.app.tasks.spawn(async move { limits::conclude(&app, &by, reserved, conclusion).await });
+        if let Err(cause) = concluding.await {
+            tracing::error!(error = %cause, "an attempt could not be concluded");
         }
     }
 }
