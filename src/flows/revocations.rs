@@ -59,21 +59,24 @@ impl Seen {
 impl Position {
     /// Takes in how far the feed goes, and says whether it must be read anew: its sequence has gone back since it was `known`, or
     /// another server has taken over, behind whose sequence it may have gone back and passed unseen.
-    fn has_gone_back(&mut self, known: Option<FeedExtent>, extent: FeedExtent) -> bool {
+    fn has_gone_back(&self, known: Option<FeedExtent>, extent: FeedExtent) -> bool {
         let server = extent.server_started_at;
         let is_new = !self.servers.contains(&server);
-        if is_new {
+        known.is_some_and(|known| extent.last < known.last || is_new && server != known.server_started_at)
+    }
+
+    /// Remembers the server that answered, and begins at the start where the database has gone back. Called only after the
+    /// feed was read from there: a read that fails is repeated by the next round.
+    fn accept(&mut self, server: DateTime<Utc>, gone_back: bool) {
+        if !self.servers.contains(&server) {
             self.servers.push_back(server);
             if self.servers.len() > SERVERS {
                 self.servers.pop_front();
             }
         }
-        let gone_back =
-            known.is_some_and(|known| extent.last < known.last || is_new && server != known.server_started_at);
         if gone_back {
             (self.settled, self.recent) = (0, VecDeque::new());
         }
-        gone_back
     }
 
     fn see(&mut self, now: Instant, highest: Option<i64>) {
@@ -165,6 +168,7 @@ pub async fn follow(app: &App, position: &mut Position) -> Result<(), Error> {
     }
     drop(conn);
     let FeedReading { revocations, extent } = read;
+    position.accept(extent.server_started_at, anew);
     let (ended, stale) = parts(&revocations);
     app.revocations.revoke(ended);
     if anew {
@@ -226,6 +230,13 @@ mod tests {
         assert!(!position.is_to_settle(later + OVERLAP));
     }
 
+    /// Looks at a feed and reads it with success.
+    fn look(position: &mut Position, known: Option<FeedExtent>, extent: FeedExtent) -> bool {
+        let gone_back = position.has_gone_back(known, extent);
+        position.accept(extent.server_started_at, gone_back);
+        gone_back
+    }
+
     #[test]
     fn a_feed_that_has_gone_back_or_may_have_is_read_anew() {
         let extent = |last, server| FeedExtent {
@@ -233,23 +244,23 @@ mod tests {
             server_started_at: DateTime::from_timestamp(1_900_000_000_i64 + server, 0).unwrap(),
         };
         let mut position = Position::default();
-        assert!(!position.has_gone_back(None, extent(40, 0)), "the first look");
+        assert!(!look(&mut position, None, extent(40, 0)), "the first look");
         position.settled = 30;
-        assert!(!position.has_gone_back(Some(extent(40, 0)), extent(40, 0)));
-        assert!(!position.has_gone_back(Some(extent(40, 0)), extent(90, 0)));
+        assert!(!look(&mut position, Some(extent(40, 0)), extent(40, 0)));
+        assert!(!look(&mut position, Some(extent(40, 0)), extent(90, 0)));
         assert_eq!(position.settled, 30);
         // By one number is enough, wherever it was settled.
-        assert!(position.has_gone_back(Some(extent(90, 0)), extent(89, 0)));
+        assert!(look(&mut position, Some(extent(90, 0)), extent(89, 0)));
         assert_eq!(position.settled, 0);
-        assert!(!position.has_gone_back(Some(extent(89, 0)), extent(89, 0)));
+        assert!(!look(&mut position, Some(extent(89, 0)), extent(89, 0)));
         // Another server may have given out the same numbers a second time.
-        assert!(position.has_gone_back(Some(extent(89, 0)), extent(95, 7)));
-        assert!(!position.has_gone_back(Some(extent(95, 7)), extent(95, 7)));
+        assert!(look(&mut position, Some(extent(89, 0)), extent(95, 7)));
+        assert!(!look(&mut position, Some(extent(95, 7)), extent(95, 7)));
         // The nodes of a distributed database take turns in answering.
-        assert!(!position.has_gone_back(Some(extent(95, 7)), extent(96, 0)));
-        assert!(!position.has_gone_back(Some(extent(96, 0)), extent(97, 7)));
+        assert!(!look(&mut position, Some(extent(95, 7)), extent(96, 0)));
+        assert!(!look(&mut position, Some(extent(96, 0)), extent(97, 7)));
         // A job that was started again knows what had been read before.
-        assert!(Position::default().has_gone_back(Some(extent(97, 7)), extent(2, 7)));
+        assert!(look(&mut Position::default(), Some(extent(97, 7)), extent(2, 7)));
     }
 
     #[test]
