@@ -19,7 +19,8 @@ pub(super) async fn run(app: Arc<App>, shutdown: CancellationToken) {
     let mut failing = false;
     loop {
         let ending = shutdown.is_cancelled();
-        let recorded = round(&app, audit::record_held(&app, ending)).await;
+        // Without the end of a round, which would lose what has been taken out of memory: each statement has an end of its own.
+        let recorded = audit::record_held(&app, ending).await;
         match recorded.and(round(&app, audit::follow(&app)).await) {
             Ok(()) => failing = false,
             Err(error) if !failing => {

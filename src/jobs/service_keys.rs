@@ -19,7 +19,8 @@ pub(super) async fn run(app: Arc<App>, shutdown: CancellationToken) {
     loop {
         let ending = shutdown.is_cancelled();
         let followed = round(&app, service_keys::follow(&app)).await;
-        match followed.and(round(&app, service_keys::record_uses(&app)).await) {
+        // Without the end of a round, which would lose what has been taken out of memory: each statement has an end of its own.
+        match followed.and(service_keys::record_uses(&app).await) {
             Ok(()) => failing = false,
             Err(error) if !failing => {
                 failing = true;
