@@ -13,18 +13,13 @@ use crate::admin::{administrator, recorded, service};
 use crate::harness::{Device, Replica, TestApp, answer, refused, within_patience};
 use crate::interceptors::Forgery;
 
-/// Waits until a replica refuses the device's token as none of ours.
+/// Waits until a replica refuses the device's token, which is none of ours from then on. A call that is under way when the key
+/// goes may be told that it has been revoked.
 async fn refused_at(replica: &Replica, device: &Device) {
     let device = device.clone().at(replica);
-    let refusal = async {
-        loop {
-            if let Err(refusal) = device.get_account().await {
-                return refusal;
-            }
-        }
-    };
-    let refusal = within_patience("the replica to refuse the token", refusal).await;
-    refusal.with(Code::Unauthenticated, "TOKEN_INVALID");
+    let refused_once = async { while device.get_account().await.is_ok() {} };
+    within_patience("the replica to refuse the token", refused_once).await;
+    refused(device.get_account().await).with(Code::Unauthenticated, "TOKEN_INVALID");
 }
 
 #[tokio::test]
